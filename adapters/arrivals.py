@@ -1,0 +1,183 @@
+"""Lines to arrivals: what is handed to the unit of work, and what is refused at the door."""
+
+from collections.abc import Mapping
+from hashlib import blake2b
+
+import msgspec
+
+from ..domain.captured_event import (
+    CapturedEvent,
+    NotACapturedEvent,
+    arrival_of,
+    read_captured_event,
+)
+from ..domain.inputs import Command
+from ..domain.json_values import JsonObject, clean_text, compact
+from ..domain.uuids import derive_line_uuid
+from .captured_json import Unreadable, decode_object
+from .clock import Clock
+from .json_lines import Line
+
+DEFAULT_PROJECT = "default"
+MAX_PROJECT_NAME = 200
+FUTURE_TOLERANCE_MS = 24 * 3_600_000
+"""How far ahead of the machine's clock an arrival may lie; further would stop a project's clock."""
+
+
+class Arrival(msgspec.Struct, kw_only=True):
+    """A captured event at the door; ``arrival`` is None if the line tells no time at all."""
+
+    project: str
+    raw: bytes
+    event: CapturedEvent
+    arrival: int | None
+    source: str
+    line: int
+
+
+class Order(msgspec.Struct):
+    """A command for a project."""
+
+    project: str
+    command: Command
+
+
+class Rejection(msgspec.Struct, kw_only=True):
+    """A line that is no input. ``project`` is None if the line does not tell it."""
+
+    project: str | None
+    source: str
+    line: int
+    reason: str
+    raw: bytes
+    digest: bytes
+    received_at: int | None = None
+
+
+class _Refused(Exception):  # noqa: N818 - a verdict, turned into a Rejection
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class Door:
+    """Reads the lines of one source in order.
+
+    ``project`` overrides what lines say; ``tokens`` maps tokens to project names; with
+    ``live`` the arrival is the clock's and a line's own ``received_at`` is ignored.
+    """
+
+    def __init__(
+        self,
+        source: str,
+        clock: Clock,
+        tokens: Mapping[str, str],
+        *,
+        project: str | None = None,
+        live: bool = False,
+    ) -> None:
+        self._source = source
+        self._clock = clock
+        self._tokens = tokens
+        self._project = project
+        self._live = live
+        self._latest = clock.now() + FUTURE_TOLERANCE_MS
+        self._names: dict[int | str, str] = {}
+        self._seen: dict[bytes, int] = {}
+
+    def admit(self, line: Line) -> Arrival | Rejection:
+        """Read one line."""
+        raw = line.raw
+        if line.digest is not None:
+            return self._reject(line, "too_large", self._project)
+        try:
+            sent = decode_object(raw)
+        except Unreadable as error:
+            return self._reject(line, error.reason, self._project)
+        try:
+            project = self._project or self._named_project(sent)
+        except _Refused as error:
+            return self._reject(line, error.reason, None)
+        arrival = self._clock.now() if self._live else arrival_of(sent)
+        try:
+            event = read_captured_event(
+                sent, arrival or 0, lambda: derive_line_uuid(project, raw, self._occurrence(raw))
+            )
+        except NotACapturedEvent as error:
+            return self._reject(line, error.reason, project, arrival)
+        if arrival is not None and arrival > self._latest:
+            self._latest = self._clock.now() + FUTURE_TOLERANCE_MS
+            if arrival > self._latest:
+                return self._reject(line, "arrival_in_future", project, arrival)
+        return Arrival(
+            project=project,
+            raw=raw,
+            event=event,
+            arrival=arrival,
+            source=self._source,
+            line=line.number,
+        )
+
+    def skip(self, line: Line) -> None:
+        """Count a line that an interrupted import has stored already."""
+        if line.digest is None:
+            self.admit(line)
+
+    def _named_project(self, sent: JsonObject) -> str:
+        named = sent.get("project")
+        if type(named) is int or type(named) is str:
+            known = self._names.get(named)
+            if known is None:
+                known = self._names[named] = _named_project(sent, self._tokens)
+            return known
+        return _named_project(sent, self._tokens)
+
+    def _occurrence(self, raw: bytes) -> int:
+        key = blake2b(raw, digest_size=16).digest()
+        count = self._seen.get(key, 0)
+        self._seen[key] = count + 1
+        return count
+
+    def _reject(
+        self, line: Line, reason: str, project: str | None, received_at: int | None = None
+    ) -> Rejection:
+        return Rejection(
+            project=project,
+            source=self._source,
+            line=line.number,
+            reason=reason,
+            raw=line.raw,
+            digest=line.digest or line_digest(line.raw),
+            received_at=received_at,
+        )
+
+
+def line_digest(raw: bytes) -> bytes:
+    """Give the hash by which equal rejected lines are one."""
+    return blake2b(raw, digest_size=16).digest()
+
+
+def _named_project(sent: JsonObject, tokens: Mapping[str, str]) -> str:
+    """Read which project a line is for: ``project``, else the one of its token, else the default."""
+    named = sent.get("project")
+    if named is not None:
+        if isinstance(named, bool | dict | list):
+            raise _Refused("invalid_project")
+        text = named if isinstance(named, str) else compact(named)
+        if not is_project_name(text):
+            raise _Refused("invalid_project")
+        return text
+    token = sent.get("api_key") or sent.get("token")
+    if token is None and isinstance(properties := sent.get("properties"), dict):
+        token = properties.get("token")
+    if not token:
+        return DEFAULT_PROJECT
+    project = tokens.get(token) if isinstance(token, str) else None
+    if project is None:
+        raise _Refused("unknown_token")
+    return project
+
+
+def is_project_name(text: str) -> bool:
+    """Tell whether a text can name a project: 1 to 200 characters, none of them a control."""
+    return 0 < len(text) <= MAX_PROJECT_NAME and text.isprintable() and clean_text(text) == text

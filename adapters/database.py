@@ -1,0 +1,204 @@
+"""One database, SQLite file or PostgreSQL: connections, transactions, errors in one sentence."""
+
+import re
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import sqlalchemy as sa
+from sqlalchemy import event as sa_event
+
+from ..domain.errors import StoreError
+
+BUSY_TIMEOUT_SECONDS = 30.0
+"""How long a writer waits for another one on SQLite."""
+
+_SQLITE_PRAGMAS = (
+    "PRAGMA page_size = 16384",  # of a new file: half the commit time of 4096
+    "PRAGMA journal_mode = WAL",
+    "PRAGMA synchronous = FULL",
+    "PRAGMA wal_autocheckpoint = 4000",
+    "PRAGMA cache_size = -65536",
+    "PRAGMA temp_store = FILE",
+)
+_ON_BEGIN = "personlog_on_begin"
+
+
+class Database:
+    """Opens read and write transactions on the database at ``url``.
+
+    A read transaction is a snapshot. A write transaction on SQLite takes the write lock at its
+    beginning, so that what it reads is still true when it commits. Errors of the driver become
+    :class:`StoreError`; broken constraints are left to the caller.
+    """
+
+    def __init__(self, url: str, *, create: bool = False) -> None:
+        self.url = _parse(url)
+        self.is_sqlite = self.url.get_backend_name() == "sqlite"
+        self.label = self.url.render_as_string(hide_password=True)
+        self._engine = self._sqlite(create) if self.is_sqlite else self._postgresql()
+
+    def _sqlite(self, create: bool) -> sa.Engine:  # noqa: FBT001
+        path = Path(self.url.database or "")
+        if not create and not path.exists():
+            raise StoreError(
+                f"There is no database {self.label}; 'personlog init' or 'personlog ingest'"
+                " makes one."
+            )
+        mode = "rwc" if create else "rw"
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(
+                f"{path.absolute().as_uri()}?mode={mode}",
+                uri=True,
+                timeout=BUSY_TIMEOUT_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+            for pragma in _SQLITE_PRAGMAS:
+                connection.execute(pragma)
+            return connection
+
+        engine = sa.create_engine(self.url, creator=connect)
+
+        @sa_event.listens_for(engine, "begin")
+        def on_begin(connection: sa.Connection) -> None:
+            connection.exec_driver_sql(connection.get_execution_options().get(_ON_BEGIN, "BEGIN"))
+
+        return engine
+
+    def _postgresql(self) -> sa.Engine:
+        return sa.create_engine(
+            self.url,
+            pool_pre_ping=True,
+            connect_args={
+                "connect_timeout": 10,
+                "keepalives": 1,
+                "keepalives_idle": 10,
+                "keepalives_interval": 5,
+                "keepalives_count": 3,
+            },
+        )
+
+    @contextmanager
+    def connect(self) -> Iterator[sa.Connection]:
+        """Keep one connection, whose session (and its locks) lasts until the block ends."""
+        with self._one_sentence(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def read(self) -> Iterator[sa.Connection]:
+        """Read in one snapshot."""
+        with self._one_sentence(), self._engine.connect() as connection:
+            if not self.is_sqlite:
+                connection = connection.execution_options(
+                    isolation_level="REPEATABLE READ", postgresql_readonly=False
+                )
+            with connection.begin():
+                yield connection
+
+    @contextmanager
+    def write(self, connection: sa.Connection | None = None) -> Iterator[sa.Connection]:
+        """Write in one transaction, on ``connection`` if one is kept; an error undoes it all."""
+        if connection is None:
+            with self.connect() as fresh, self.write(fresh):
+                yield fresh
+            return
+        with self._one_sentence():
+            if self.is_sqlite:
+                connection = connection.execution_options(**{_ON_BEGIN: "BEGIN IMMEDIATE"})
+            with connection.begin():
+                yield connection
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._engine.dispose()
+
+    @contextmanager
+    def _one_sentence(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.DBAPIError as error:
+            if isinstance(error, sa.exc.IntegrityError) or is_retryable(error.orig):
+                raise
+            raise StoreError(self._sentence(error.orig)) from error
+        except (sqlite3.Error, psycopg.Error) as error:
+            if is_conflict(error) or is_retryable(error):
+                raise
+            raise StoreError(self._sentence(error)) from error
+
+    def _sentence(self, error: BaseException | None) -> str:
+        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        for pattern, sentence in _SENTENCES:
+            if re.search(pattern, text):
+                return sentence.format(db=self.label)
+        return f"Database {self.label}: {text}."
+
+
+_SENTENCES = (
+    (
+        r"database is locked",
+        "Database {db} is locked by another process; wait for it to finish and run the command"
+        " again.",
+    ),
+    (
+        r"readonly database",
+        "Database {db} is read-only; make the file and its folder writable.",
+    ),
+    (
+        r"disk is full|No space left",
+        "The disk of database {db} is full; free some space and run the command again:"
+        " nothing half-done is kept.",
+    ),
+    (
+        r"unable to open database file",
+        "Database {db} cannot be opened; check that its folder exists and is writable.",
+    ),
+    (r"file is not a database", "{db} is not a SQLite database."),
+    (
+        r"no such table|relation .* does not exist",
+        "Database {db} holds no personlog tables; 'personlog init' makes them.",
+    ),
+)
+
+
+def is_conflict(error: BaseException | None) -> bool:
+    """Tell whether another writer was first: a unique key was taken."""
+    if isinstance(error, sa.exc.DBAPIError):
+        error = error.orig
+    return isinstance(error, sqlite3.IntegrityError | psycopg.errors.UniqueViolation)
+
+
+def is_retryable(error: BaseException | None) -> bool:
+    """Tell whether PostgreSQL ended the transaction only because of another one."""
+    if isinstance(error, sa.exc.DBAPIError):
+        error = error.orig
+    return isinstance(
+        error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected
+    )
+
+
+def driver(connection: sa.Connection) -> Any:
+    """Give the driver's own connection, inside SQLAlchemy's transaction."""
+    return connection.connection.driver_connection
+
+
+def _parse(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        raise StoreError(
+            f"{text!r} is no database URL; write sqlite:///{text or 'personlog.db'} or"
+            " postgresql://user@host/name."
+        ) from None
+    backend = url.get_backend_name()
+    if backend == "sqlite":
+        if not url.database or url.database == ":memory:":
+            raise StoreError(f"{text!r} names no file; write sqlite:///personlog.db.")
+        return url
+    if backend in ("postgresql", "postgres"):
+        return url.set(drivername="postgresql+psycopg")
+    raise StoreError(f"{backend!r} databases are not supported; use sqlite or postgresql.")

@@ -1,0 +1,71 @@
+"""The event buffer: captured events held until their window elapses.
+
+It has no table of its own: an input is held while it has status ``held``, and its ``due_at``
+says until when. So it survives restarts and moves in the transaction of every unit of work.
+"""
+
+from typing import NamedTuple
+
+import sqlalchemy as sa
+
+from ..domain.inputs import Input, Status
+from .input_log import to_input
+from .schema import inputs
+
+_HELD = inputs.c.status == sa.literal_column(str(Status.HELD.value))
+
+
+class HeldEvent(NamedTuple):
+    """One event that is being held; ``due_at`` in milliseconds."""
+
+    position: int
+    uuid: bytes
+    distinct_id: str
+    due_at: int
+
+
+class SqlEventBuffer:
+    """The held events of one project."""
+
+    def __init__(self, connection: sa.Connection, project: int) -> None:
+        self._connection = connection
+        self._project = project
+
+    def due(self, until: int, limit: int) -> list[Input]:
+        """Give events due at or before ``until``, by due time, then position; at most ``limit``."""
+        rows = self._connection.execute(
+            sa.select(inputs)
+            .where(inputs.c.project == self._project, _HELD, inputs.c.due_at <= until)
+            .order_by(inputs.c.due_at, inputs.c.position)
+            .limit(limit)
+        )
+        return [to_input(row) for row in rows]
+
+    def last_due(self) -> int | None:
+        """Give the latest due time of all held events; None if none is held."""
+        return self._connection.execute(
+            sa.select(sa.func.max(inputs.c.due_at)).where(
+                inputs.c.project == self._project, _HELD
+            )
+        ).scalar()
+
+    def count(self) -> int:
+        """Give how many events are held."""
+        query = sa.select(sa.func.count()).select_from(inputs)
+        return self._connection.execute(
+            query.where(inputs.c.project == self._project, _HELD)
+        ).scalar_one()
+
+    def held(self) -> list[HeldEvent]:
+        """List the held events by due time, then position."""
+        rows = self._connection.execute(
+            sa.select(inputs)
+            .where(inputs.c.project == self._project, _HELD)
+            .order_by(inputs.c.due_at, inputs.c.position)
+        )
+        found = map(to_input, rows)
+        return [
+            HeldEvent(each.position, each.uuid, each.event.distinct_id, each.due_at)
+            for each in found
+            if each.event is not None and each.due_at is not None
+        ]

@@ -1,0 +1,173 @@
+"""Importing a file: lines in, batches through the unit of work, the cursor moved with each."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+
+import msgspec
+
+from ..domain.errors import RejectedLine
+from .arrivals import Arrival, Door, Rejection
+from .clock import Clock
+from .cursors import Cursor, cursor_key, find_cursor, is_resumable
+from .database import Database
+from .json_lines import Line, LineReader, open_source
+from .project_unit import Outcome
+from .unit_of_work import Batch, UnitOfWork, describe
+
+BATCH_LINES = 5_000
+BATCH_BYTES = 16 * 1024 * 1024
+
+
+class Progress(msgspec.Struct):
+    """How far an import has come: lines read, and bytes of the file of how many, where known."""
+
+    source: str
+    lines: int
+    consumed: int
+    size: int | None
+
+
+class ImportOptions(msgspec.Struct, kw_only=True):
+    """How lines are read.
+
+    ``project`` overrides what lines say; ``tokens`` maps tokens to project names; ``strict``
+    stops at the first line that is rejected; ``live`` takes arrivals from the clock.
+    """
+
+    clock: Clock
+    tokens: Mapping[str, str]
+    project: str | None = None
+    strict: bool = False
+    live: bool = False
+
+
+class Summary(msgspec.Struct):
+    """What an import did, in counts; ``seconds`` of wall time are information only."""
+
+    read: int = 0
+    rejected: int = 0
+    resumed_at_line: int = 0
+    seconds: float = 0.0
+    outcome: Outcome = msgspec.field(default_factory=Outcome)
+
+
+class FileImport:
+    """Imports one source."""
+
+    def __init__(
+        self,
+        database: Database,
+        unit_of_work: UnitOfWork,
+        options: ImportOptions,
+        on_progress: Callable[[Progress], None],
+    ) -> None:
+        self._database = database
+        self._unit_of_work = unit_of_work
+        self._options = options
+        self._on_progress = on_progress
+        self.summary = Summary()
+
+    def run(self, name: str) -> Summary:
+        """Import a source from its beginning, or from where an interrupted import stopped.
+
+        Raises :class:`UnreadableSource`, and in a strict import :class:`RejectedLine`; what
+        earlier batches stored stays.
+        """
+        began = time.monotonic()
+        self._resumable = is_resumable(name)
+        if not self._resume(name):
+            self._import(name, None)
+        self.summary.seconds = round(time.monotonic() - began, 3)
+        return self.summary
+
+    def _resume(self, name: str) -> bool:
+        if not self._resumable:
+            return False
+        with self._database.read() as connection:
+            cursor = find_cursor(connection, cursor_key(name, self._options.project))
+        return cursor is not None and self._import(name, cursor)
+
+    def _import(self, name: str, resumed: Cursor | None) -> bool:
+        """Import what is behind a cursor; give False if the source no longer begins as it did."""
+        options = self._options
+        door = Door(
+            name, options.clock, options.tokens, project=options.project, live=options.live
+        )
+        with open_source(name) as source:
+            reader = LineReader(source.stream, name)
+            lines = reader.lines()
+            if resumed is not None:
+                if not _skip_prefix(lines, reader, door, resumed):
+                    return False
+                self.summary.resumed_at_line = resumed.line
+            cursor = resumed or self._new_cursor(name)
+            for batch in self._batches(lines, door):
+                self._store(batch, reader, cursor)
+                self._on_progress(
+                    Progress(name, self.summary.read, source.consumed(), source.size())
+                )
+        return True
+
+    def _new_cursor(self, name: str) -> Cursor:
+        source, project = cursor_key(name, self._options.project)
+        return Cursor(source=source, project=project, started_at=self._options.clock.now())
+
+    def _batches(self, lines: Iterator[Line], door: Door) -> Iterator["_Lines"]:
+        """Collect lines into batches; the last one, marked as such, may be empty."""
+        batch = _Lines()
+        for line in lines:
+            self.summary.read += 1
+            admitted = door.admit(line)
+            if isinstance(admitted, Rejection):
+                self.summary.rejected += 1
+                if self._options.strict:
+                    raise RejectedLine(describe(admitted) + " Nothing of its batch is stored.")
+                batch.rejections.append(admitted)
+            else:
+                batch.arrivals.append(admitted)
+            batch.bytes += len(line.raw)
+            batch.last = line
+            if (
+                len(batch.arrivals) + len(batch.rejections) >= BATCH_LINES
+                or batch.bytes >= BATCH_BYTES
+            ):
+                yield batch
+                batch = _Lines()
+        batch.at_end = True
+        yield batch
+
+    def _store(self, batch: "_Lines", reader: LineReader, cursor: Cursor) -> None:
+        if batch.last is not None:
+            cursor.offset, cursor.line = batch.last.end, batch.last.number
+            cursor.prefix_hash = reader.prefix_hash()
+        outcome = self._unit_of_work.store(
+            Batch(
+                items=batch.arrivals,
+                rejections=batch.rejections,
+                cursor=cursor if self._resumable else None,
+                at_end=batch.at_end,
+                started_at=cursor.started_at,
+                strict=self._options.strict,
+            )
+        )
+        self.summary.outcome.add(outcome)
+        self.summary.rejected += outcome.reused_uuids
+
+
+class _Lines(msgspec.Struct):
+    """The lines of one batch."""
+
+    arrivals: list[Arrival] = []
+    rejections: list[Rejection] = []
+    bytes: int = 0
+    last: Line | None = None
+    at_end: bool = False
+
+
+def _skip_prefix(lines: Iterator[Line], reader: LineReader, door: Door, cursor: Cursor) -> bool:
+    """Read up to a cursor; tell whether the bytes before it are those that were stored."""
+    for line in lines:
+        door.skip(line)
+        if line.end >= cursor.offset:
+            return line.end == cursor.offset and reader.prefix_hash() == cursor.prefix_hash
+    return False

@@ -1,0 +1,110 @@
+"""A project's heads: the last positions of both layers, and its clock.
+
+Every decision was taken against the heads as they were read. :func:`save` moves them only if
+they still are: the guard of every unit of work, held and refused events included.
+"""
+
+from collections.abc import Iterable
+from typing import Self
+
+import msgspec
+import sqlalchemy as sa
+
+from .schema import projects
+
+
+class StaleRead(Exception):  # noqa: N818 - not an error: the unit of work reads and decides again
+    """Another writer moved a project's heads after they were read."""
+
+
+class Head(msgspec.Struct):
+    """The heads of one project. ``clock`` is in milliseconds, 0 before the first input."""
+
+    id: int
+    name: str
+    input_head: int
+    log_head: int
+    clock: int
+    read_input_head: int
+    read_log_head: int
+
+    @classmethod
+    def from_row(cls, row: sa.Row[tuple[int, str, int, int, int]]) -> Self:
+        """Take the heads as they are read."""
+        return cls(*row, read_input_head=row[2], read_log_head=row[3])
+
+    def save(self, connection: sa.Connection) -> None:
+        """Compare and set; raise :class:`StaleRead` if the heads are not what they were."""
+        moved = connection.execute(
+            sa.update(projects)
+            .where(
+                projects.c.id == self.id,
+                projects.c.input_head == self.read_input_head,
+                projects.c.log_head == self.read_log_head,
+            )
+            .values(input_head=self.input_head, log_head=self.log_head, clock=self.clock)
+        )
+        if moved.rowcount != 1:
+            raise StaleRead(self.name)
+
+
+def read_heads(
+    connection: sa.Connection, names: Iterable[str], *, lock: bool = False
+) -> dict[str, Head]:
+    """Read the heads of projects, in order of their names; those there are not are made."""
+    wanted = sorted(set(names))
+    query = (
+        sa.select(*_COLUMNS).where(projects.c.name == sa.bindparam("wanted"))
+    )
+    if lock:
+        query = query.with_for_update()
+    heads: dict[str, Head] = {}
+    for name in wanted:
+        row = connection.execute(query, {"wanted": name}).first()
+        if row is None:
+            create_project(connection, name, token=None)
+            row = connection.execute(query, {"wanted": name}).one()
+        heads[name] = Head.from_row(row)
+    return heads
+
+
+_COLUMNS = (
+    projects.c.id,
+    projects.c.name,
+    projects.c.input_head,
+    projects.c.log_head,
+    projects.c.clock,
+)
+
+
+def create_project(connection: sa.Connection, name: str, token: str | None) -> bool:
+    """Make a project unless there is one of this name; tell whether it was made."""
+    values = {"name": name, "token": token, "input_head": 0, "log_head": 0, "clock": 0}
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+    else:
+        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
+    made = connection.execute(
+        insert(projects).values(values).on_conflict_do_nothing(index_elements=["name"])
+    )
+    return made.rowcount == 1
+
+
+def list_heads(connection: sa.Connection) -> list[Head]:
+    """Give every project's heads, by name."""
+    rows = connection.execute(sa.select(*_COLUMNS).order_by(projects.c.name))
+    return [Head.from_row(row) for row in rows]
+
+
+def find_head(connection: sa.Connection, name: str) -> Head | None:
+    """Give one project's heads, or None if there is no such project."""
+    row = connection.execute(sa.select(*_COLUMNS).where(projects.c.name == name)).first()
+    return None if row is None else Head.from_row(row)
+
+
+def find_tokens(connection: sa.Connection) -> dict[str, str]:
+    """Give the project's name of every token."""
+    rows = connection.execute(
+        sa.select(projects.c.token, projects.c.name).where(projects.c.token.is_not(None))
+    )
+    return {row.token: row.name for row in rows}

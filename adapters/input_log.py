@@ -1,0 +1,148 @@
+"""The inputs as stored: written once, found by their key, read by position."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from ..domain.captured_event import read_captured_event
+from ..domain.inputs import Command, Input, Status
+from ..domain.ports import Statements
+from ..domain.uuids import PersonId
+from .captured_json import decode_object
+from .schema import inputs
+
+_PAGE = 5_000
+_encode_command = msgspec.json.Encoder(order="deterministic").encode
+_decode_command: Any = msgspec.json.Decoder(Command).decode
+
+InputKey = tuple[int, bytes]
+"""Timestamp as sent, 0 if none, and uuid: what makes two captured events of a project one."""
+
+_COLUMNS = (
+    inputs.c.position,
+    inputs.c.uuid,
+    inputs.c.sent_timestamp,
+    inputs.c.received_at,
+    inputs.c.arrived_at,
+    inputs.c.due_at,
+    inputs.c.status,
+    inputs.c.person,
+    inputs.c.body,
+)
+
+
+def encode_command(command: Command) -> bytes:
+    """Write a command as the body of its input."""
+    return _encode_command(command)
+
+
+def find_bodies(
+    statements: Statements, project: int, keys: Iterable[InputKey]
+) -> dict[InputKey, bytes]:
+    """Give the bodies of those inputs that are stored already."""
+    columns = ["sent_timestamp", "uuid", "body"]
+    rows = statements.lookup("inputs", project, columns[:2], columns, keys)
+    return {(sent_timestamp, uuid): body for sent_timestamp, uuid, body in rows}
+
+
+def newest_timestamp(connection: sa.Connection, project: int) -> int:
+    """Give the latest timestamp as sent: a later one cannot be stored already."""
+    newest = connection.execute(
+        sa.select(sa.func.max(inputs.c.sent_timestamp)).where(inputs.c.project == project)
+    ).scalar()
+    return -1 if newest is None else newest
+
+
+def insert_inputs(statements: Statements, project: int, new: Sequence[Input]) -> None:
+    """Write new inputs, each once."""
+    statements.insert(
+        "inputs",
+        [
+            (
+                project,
+                each.position,
+                each.uuid,
+                each.sent_timestamp,
+                each.received_at,
+                each.arrived_at,
+                each.due_at,
+                each.status.value,
+                each.person,
+                each.body,
+            )
+            for each in new
+        ],
+    )
+
+
+def stamp_inputs(statements: Statements, project: int, released: Sequence[Input]) -> None:
+    """Fill in what became of inputs that were held."""
+    statements.update(
+        "inputs",
+        ("project", "position"),
+        ("status", "person"),
+        [(project, each.position, each.status.value, each.person) for each in released],
+    )
+
+
+def read_inputs(
+    connection: sa.Connection, project: int, *, only_status: Status | None = None
+) -> Iterator[Input]:
+    """Read a project's inputs by position, decoded and normalised."""
+    query = sa.select(*_COLUMNS).where(inputs.c.project == project).order_by(inputs.c.position)
+    if only_status is not None:
+        query = query.where(inputs.c.status == only_status.value)
+    for row in connection.execution_options(yield_per=_PAGE).execute(query):
+        yield to_input(row)
+
+
+def read_in_order_of_processing(connection: sa.Connection, project: int) -> Iterator[Input]:
+    """Read a project's inputs in the order in which they are processed, held ones at their due time."""
+    processed_at = sa.func.coalesce(inputs.c.due_at, inputs.c.arrived_at)
+    query = (
+        sa.select(*_COLUMNS)
+        .where(inputs.c.project == project)
+        .order_by(processed_at, inputs.c.due_at.is_(None), inputs.c.position)
+    )
+    for row in connection.execution_options(yield_per=_PAGE).execute(query):
+        yield to_input(row)
+
+
+def arrivals_of(
+    connection: sa.Connection, project: int, positions: Sequence[int]
+) -> dict[int, int]:
+    """Give the arrival of inputs by position, in milliseconds."""
+    found: dict[int, int] = {}
+    for start in range(0, len(positions), _PAGE):
+        rows = connection.execute(
+            sa.select(inputs.c.position, inputs.c.received_at).where(
+                inputs.c.project == project,
+                inputs.c.position.in_(positions[start : start + _PAGE]),
+            )
+        )
+        found.update({row.position: row.received_at for row in rows})
+    return found
+
+
+def to_input(row: sa.Row[Any]) -> Input:
+    """Read a stored row."""
+    found = Input(
+        position=row.position,
+        uuid=row.uuid,
+        sent_timestamp=row.sent_timestamp,
+        received_at=row.received_at,
+        arrived_at=row.arrived_at,
+        body=row.body,
+        due_at=row.due_at,
+        status=Status(row.status),
+        person=None if row.person is None else PersonId(row.person),
+    )
+    if found.status is Status.COMMAND:
+        found.command = _decode_command(found.body)
+    else:
+        found.event = read_captured_event(
+            decode_object(found.body), found.received_at, lambda: found.uuid
+        )
+    return found

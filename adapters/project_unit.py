@@ -1,0 +1,261 @@
+"""One project's share of a unit of work: read what its inputs need, decide in memory, write.
+
+It works in pages, so that however many held events fall due at once, memory stays bounded; all
+pages belong to the caller's transaction.
+"""
+
+from collections.abc import Callable, Sequence
+
+import msgspec
+import sqlalchemy as sa
+
+from ..domain.captured_event import CapturedEvent, read_captured_event
+from ..domain.events import (
+    DomainEvent,
+    IngestionWarningRaised,
+    MergeRefused,
+    PersonAbsorbed,
+    PersonCreated,
+)
+from ..domain.person import Person
+from ..domain.inputs import Input, ReleaseBuffer, Status
+from ..domain.ports import FindHolders, Projection, Statements
+from ..domain.processing import HeldKey, Walk
+from ..domain.recorded import Recorded
+from ..domain.rules import Rules
+from ..domain.uuids import PersonId, derive_stream_id
+from .arrivals import Arrival, Order, Rejection, line_digest
+from .captured_json import decode_object
+from .event_buffer import SqlEventBuffer
+from .event_log import append_events
+from .heads import Head
+from .input_log import InputKey, encode_command, find_bodies, insert_inputs, newest_timestamp, stamp_inputs
+
+MAX_KNOWN = 50_000
+"""Distinct IDs whose holders a unit hands on to the next one."""
+
+PAGE = 5_000
+"""Arrivals, and released events, that are processed at one go."""
+
+
+class Outcome(msgspec.Struct):
+    """What a unit of work did. ``clamped`` arrivals lay before their project's clock."""
+
+    stored: int = 0
+    duplicates: int = 0
+    reused_uuids: int = 0
+    dropped: int = 0
+    held: int = 0
+    released: int = 0
+    clamped: int = 0
+    persons_created: int = 0
+    merges: int = 0
+    refusals: int = 0
+    warnings: int = 0
+    domain_events: int = 0
+
+    def add(self, other: "Outcome") -> None:
+        """Add another unit's counts."""
+        for field in self.__struct_fields__:
+            setattr(self, field, getattr(self, field) + getattr(other, field))
+
+
+class Lookups(msgspec.Struct, frozen=True):
+    """What a unit of work needs of the projections, handed in by the composition root."""
+
+    projections: Sequence[Projection]
+    find_holders: FindHolders
+    rules_in_force: Callable[[sa.Connection, int], Rules]
+
+
+class Known(msgspec.Struct):
+    """Who holds which distinct ID, as far as it was looked up at certain heads of the project."""
+
+    heads: tuple[int, int] = (0, 0)
+    holders: dict[str, Person | None] = {}
+    persons: dict[PersonId, Person] = {}
+
+
+class ProjectUnit:
+    """Processes the items of one project, in their order, and moves its head in memory."""
+
+    def __init__(
+        self,
+        connection: sa.Connection,
+        statements: Statements,
+        head: Head,
+        lookups: Lookups,
+        *,
+        known: Known,
+        page: int = PAGE,
+    ) -> None:
+        if known.heads != (head.input_head, head.log_head):
+            known.holders.clear()
+            known.persons.clear()
+        self._known = known
+        self._connection = connection
+        self._statements = statements
+        self._head = head
+        self._lookups = lookups
+        self._rules = lookups.rules_in_force(connection, head.id)
+        self._buffer = SqlEventBuffer(connection, head.id)
+        self._page = page
+        self.outcome = Outcome()
+        self.rejections: list[Rejection] = []
+
+    def run(self, items: Sequence[Arrival | Order], started_at: int) -> None:
+        """Process the items; ``started_at`` is the arrival of a line that tells no time at all."""
+        new = [self._input(item, started_at) for item in self._without_duplicates(items)]
+        while new:
+            new = new[self._run_page(new[: self._page]) :]
+        self._known.heads = (self._head.input_head, self._head.log_head)
+
+    def _without_duplicates(self, items: Sequence[Arrival | Order]) -> list[Arrival | Order]:
+        """Leave out captured events that are stored already; the first of a key wins."""
+        arrivals = [item for item in items if isinstance(item, Arrival)]
+        newest = newest_timestamp(self._connection, self._head.id)
+        keys = {
+            (item.event.sent_timestamp, item.event.uuid)
+            for item in arrivals
+            if item.event.sent_timestamp <= newest
+        }
+        bodies = find_bodies(self._statements, self._head.id, keys)
+        fresh: list[Arrival | Order] = []
+        for item in items:
+            if isinstance(item, Arrival):
+                key: InputKey = (item.event.sent_timestamp, item.event.uuid)
+                first = bodies.setdefault(key, item.raw)
+                if first is not item.raw:
+                    self._count_duplicate(item, first)
+                    continue
+            fresh.append(item)
+        return fresh
+
+    def _count_duplicate(self, item: Arrival, first: bytes) -> None:
+        self.outcome.duplicates += 1
+        if first == item.raw:
+            return
+        stored = _read_again(first, item)
+        if (stored.name, stored.distinct_id) == (item.event.name, item.event.distinct_id):
+            return
+        self.outcome.reused_uuids += 1
+        self.rejections.append(
+            Rejection(
+                project=item.project,
+                source=item.source,
+                line=item.line,
+                reason="uuid_reused",
+                raw=item.raw,
+                digest=line_digest(item.raw),
+                received_at=item.arrival,
+            )
+        )
+
+    def _input(self, item: Arrival | Order, started_at: int) -> Input:
+        """Give an item its position and its arrival, never before the project's clock."""
+        head = self._head
+        head.input_head += 1
+        if isinstance(item, Order):
+            if isinstance(item.command, ReleaseBuffer):
+                head.clock = max(head.clock, item.command.until)
+            return Input(
+                position=head.input_head,
+                uuid=derive_stream_id(head.name, "command", head.input_head),
+                sent_timestamp=0,
+                received_at=head.clock,
+                arrived_at=head.clock,
+                body=encode_command(item.command),
+                command=item.command,
+                status=Status.COMMAND,
+            )
+        event, received_at = item.event, item.arrival
+        if received_at is None:
+            received_at = head.clock or started_at
+            event = _read_again(item.raw, item, received_at)
+        if received_at < head.clock:
+            self.outcome.clamped += 1
+        head.clock = max(head.clock, received_at)
+        self.outcome.stored += 1
+        return Input(
+            position=head.input_head,
+            uuid=event.uuid,
+            sent_timestamp=event.sent_timestamp,
+            received_at=received_at,
+            arrived_at=head.clock,
+            body=item.raw,
+            event=event,
+        )
+
+    def _run_page(self, arrivals: Sequence[Input]) -> int:
+        """Process arrivals and what falls due meanwhile; give how many arrivals were taken.
+
+        If more events are due than a page holds, arrivals wait for a later page.
+        """
+        due = self._buffer.due(arrivals[-1].arrived_at, self._page)
+        last: HeldKey | None = None
+        if len(due) == self._page:
+            last = (due[-1].due_at or 0, due[-1].position)
+            arrivals = [each for each in arrivals if each.arrived_at < last[0]]
+        head, statements = self._head, self._statements
+        self._find_holders(_distinct_ids(due) | _distinct_ids(arrivals))
+        walk = Walk(head.name, self._rules, self._known.holders, head.log_head, due)
+        for arrival in arrivals:
+            walk.arrive(arrival)
+        if last is not None:
+            walk.release_until(last[0], last)
+        self._write(walk, arrivals)
+        return len(arrivals)
+
+    def _find_holders(self, wanted: set[str]) -> None:
+        """Look up those IDs whose holders are not known yet."""
+        known = self._known
+        if len(known.holders) > MAX_KNOWN:
+            known.holders.clear()
+            known.persons.clear()
+        missing = wanted - known.holders.keys()
+        known.holders.update(dict.fromkeys(missing))
+        known.holders.update(
+            self._lookups.find_holders(self._statements, self._head.id, missing, known.persons)
+        )
+
+    def _write(self, walk: Walk, arrivals: Sequence[Input]) -> None:
+        head, statements, new = self._head, self._statements, {each.position for each in arrivals}
+        insert_inputs(statements, head.id, arrivals)
+        released = [each for each in walk.processed if each.position not in new]
+        stamp_inputs(statements, head.id, released)
+        append_events(statements, head.id, walk.recorded)
+        recorded = Recorded(head.id, walk.recorded, walk.touched)
+        for projection in self._lookups.projections:
+            projection.apply(statements, recorded)
+        self._known.persons.update(walk.touched)
+        head.log_head = walk.log_head
+        self._rules = walk.rules
+        self._count(walk, arrivals)
+
+    def _count(self, walk: Walk, arrivals: Sequence[Input]) -> None:
+        outcome = self.outcome
+        outcome.held += sum(each.due_at is not None for each in arrivals)
+        outcome.released += sum(each.due_at is not None for each in walk.processed)
+        outcome.dropped += sum(each.status is Status.DROPPED for each in arrivals)
+        kinds: dict[type[DomainEvent], int] = {}
+        for each in walk.recorded:
+            kind = type(each.event)
+            kinds[kind] = kinds.get(kind, 0) + 1
+        outcome.domain_events += len(walk.recorded)
+        outcome.persons_created += kinds.get(PersonCreated, 0)
+        outcome.merges += kinds.get(PersonAbsorbed, 0)
+        outcome.refusals += kinds.get(MergeRefused, 0)
+        outcome.warnings += kinds.get(MergeRefused, 0) + kinds.get(IngestionWarningRaised, 0)
+
+
+def _distinct_ids(inputs: Sequence[Input]) -> set[str]:
+    """Collect the IDs whose holders the inputs' decisions read."""
+    events = [each.event for each in inputs if each.event is not None]
+    wanted = {event.distinct_id for event in events}
+    wanted.update(event.other_id for event in events if event.link is not None)
+    return wanted
+
+
+def _read_again(raw: bytes, item: Arrival, received_at: int = 0) -> CapturedEvent:
+    """Read a line with the key of ``item``: an earlier line, or its own once its arrival is known."""
+    return read_captured_event(decode_object(raw), received_at, lambda: item.event.uuid)

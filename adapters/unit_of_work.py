@@ -1,0 +1,140 @@
+"""The unit of work: the only way in, for files, servers, commands and tests.
+
+One transaction holds inputs, stamps, domain events, lookup tables, rejected lines and the import
+cursor; last, the heads move, if they are what they were. A crash anywhere loses nothing and
+repeats nothing.
+"""
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from typing import Self
+
+import msgspec
+import sqlalchemy as sa
+
+from ..domain.errors import ConcurrentWrite, RejectedLine
+from .arrivals import Arrival, Order, Rejection
+from .cursors import Cursor, move_cursor
+from .database import Database, is_conflict, is_retryable
+from .heads import StaleRead, read_heads
+from .lease import Lease
+from .project_unit import PAGE, Known, Lookups, Outcome, ProjectUnit
+from .rejected import keep_rejected
+from .statements import statements_on
+
+MAX_ATTEMPTS = 50
+"""How often a unit is decided anew because another writer was faster."""
+
+
+class Batch(msgspec.Struct, kw_only=True):
+    """What one unit of work stores: items in order of arrival, over any number of projects.
+
+    ``started_at`` is when the import began, ``at_end`` tells that the cursor's source is read,
+    and with ``strict`` a reused uuid is an error.
+    """
+
+    items: Sequence[Arrival | Order] = ()
+    rejections: Sequence[Rejection] = ()
+    cursor: Cursor | None = None
+    at_end: bool = False
+    started_at: int = 0
+    strict: bool = False
+
+
+class UnitOfWork:
+    """Stores batches, each in one transaction, on a connection of its own.
+
+    Use it as a context manager. ``tables`` are all tables by name; ``on_wait`` is told the
+    project for whose lease it has to wait.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        tables: Mapping[str, sa.Table],
+        lookups: Lookups,
+        *,
+        on_wait: Callable[[str], None] = lambda _name: None,
+        page: int = PAGE,
+    ) -> None:
+        self._database = database
+        self._tables = tables
+        self._lookups = lookups
+        self._on_wait = on_wait
+        self._page = page
+        self._known: dict[str, Known] = {}
+        self._open = contextlib.ExitStack()
+
+    def __enter__(self) -> Self:
+        self._connection = self._open.enter_context(self._database.connect())
+        self._lease: Lease | None = None
+        if not self._database.is_sqlite:
+            self._lease = Lease(self._connection, self._on_wait)
+            self._open.callback(self._lease.release)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._open.__exit__(None, None, None)
+
+    def store(self, batch: Batch) -> Outcome:
+        """Store a batch; decide anew while other writers are faster.
+
+        Raises :class:`ConcurrentWrite` after :data:`MAX_ATTEMPTS`, :class:`RejectedLine` for a
+        reused uuid in a strict batch; nothing is stored then.
+        """
+        if self._lease is not None:
+            self._lease.hold(item.project for item in batch.items)
+        for _ in range(MAX_ATTEMPTS):
+            known = {name: self._take_known(name) for name in {i.project for i in batch.items}}
+            try:
+                with self._database.write(self._connection) as connection:
+                    outcome = self._attempt(connection, batch, known)
+            except StaleRead as stale:
+                cause: Exception = stale
+            except Exception as error:
+                if not (is_conflict(error) or is_retryable(error)):
+                    raise
+                cause = error
+            else:
+                self._known.update(known)
+                return outcome
+        raise ConcurrentWrite(
+            f"Other writers were faster {MAX_ATTEMPTS} times on database {self._database.label};"
+            " run the command again when they have finished."
+        ) from cause
+
+    def _take_known(self, name: str) -> Known:
+        """Take what earlier units found; what a failed attempt decided on goes with it."""
+        return self._known.pop(name, None) or Known()
+
+    def _attempt(
+        self, connection: sa.Connection, batch: Batch, known: Mapping[str, Known]
+    ) -> Outcome:
+        """Read, decide and write."""
+        statements = statements_on(connection, self._tables)
+        by_project: dict[str, list[Arrival | Order]] = {}
+        for item in batch.items:
+            by_project.setdefault(item.project, []).append(item)
+        heads = read_heads(connection, by_project)
+        outcome, rejections = Outcome(), list(batch.rejections)
+        for name, head in heads.items():
+            unit = ProjectUnit(
+                connection, statements, head, self._lookups, known=known[name], page=self._page
+            )
+            unit.run(by_project[name], batch.started_at)
+            outcome.add(unit.outcome)
+            rejections += unit.rejections
+            if batch.strict and unit.rejections:
+                raise RejectedLine(describe(unit.rejections[0]))
+        keep_rejected(statements, rejections)
+        if batch.cursor is not None:
+            move_cursor(connection, batch.cursor, at_end=batch.at_end)
+        for head in heads.values():
+            head.save(connection)
+        return outcome
+
+
+def describe(rejection: Rejection) -> str:
+    """Say in one sentence which line was rejected, and why."""
+    shown = rejection.raw[:80].decode(errors="replace")
+    return f"Line {rejection.line} of {rejection.source} is rejected ({rejection.reason}): {shown}"

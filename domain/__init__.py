@@ -1,0 +1,1 @@
+"""The rules of identity: pure, without clock, randomness, environment or storage."""

@@ -1,0 +1,158 @@
+"""Walking inputs in order of processing: decide, evolve, stamp. Pure, and the same for every engine.
+
+The order is ``processed_at``, then releases before arrivals and commands, then position. An
+event held here and due later in the same walk is released by it too.
+"""
+
+from heapq import heapify, heappop, heappush
+
+from .buffer import due_at, is_held
+from .captured_event import CapturedEvent
+from .decision import Decided, Occasion, changes_nothing, decide
+from .events import (
+    Cause,
+    DistinctIdAdded,
+    DomainEvent,
+    IngestionWarningRaised,
+    PersonAbsorbed,
+    RecordedEvent,
+    RulesSet,
+)
+from .inputs import Input, ReleaseBuffer, Status
+from .person import Person, evolve
+from .rules import Rules, changed
+from .uuids import PersonId, derive_stream_id, uuid_text
+
+HeldKey = tuple[int, int]
+"""Due time and position: the order of release."""
+
+
+class Walk:
+    """Processes inputs of one project, in memory.
+
+    ``holders`` maps every distinct ID that the inputs name to the person that holds it (missing
+    or None: nobody) and is kept up to date; IDs of one person must share one :class:`Person`.
+    ``held`` are events that
+    earlier walks held. Afterwards ``recorded`` is the new part of the log, ``touched`` the
+    persons it changed, ``processed`` the inputs whose stamp is now known, and ``rules`` the
+    rule set in force.
+    """
+
+    def __init__(
+        self,
+        project: str,
+        rules: Rules,
+        holders: dict[str, Person | None],
+        log_head: int,
+        held: list[Input],
+    ) -> None:
+        self.project = project
+        self.rules = rules
+        self.log_head = log_head
+        self.recorded: list[RecordedEvent] = []
+        self.touched: dict[PersonId, Person] = {}
+        self.processed: list[Input] = []
+        self._holders = holders
+        self._held = [(event.due_at or 0, event.position, event) for event in held]
+        heapify(self._held)
+
+    def release_until(self, moment: int, last: HeldKey | None = None) -> None:
+        """Process held events that are due at or before ``moment``, no later than ``last``."""
+        held = self._held
+        while held and held[0][0] <= moment and (last is None or held[0][:2] <= last):
+            due, _, released = heappop(held)
+            assert released.event is not None  # noqa: S101 - only captured events are held
+            self._process(released, released.event, due)
+
+    def arrive(self, arrival: Input) -> None:
+        """Let time pass up to an input's arrival, then hold it or process it."""
+        held = self._held
+        if held and held[0][0] <= arrival.arrived_at:
+            self.release_until(arrival.arrived_at)
+        event = arrival.event
+        if event is None:
+            self._obey(arrival)
+            return
+        for warning in event.warnings:
+            self._record_for_input(
+                arrival,
+                IngestionWarningRaised(
+                    recorded_at=arrival.arrived_at,
+                    cause=Cause(arrival.position, uuid=uuid_text(arrival.uuid)),
+                    rules=self.rules.version,
+                    type=warning.type,
+                    details=warning.details,
+                ),
+            )
+        own = self._holders.get(event.distinct_id)
+        if own is None and is_held(event, self.rules):
+            arrival.status = Status.HELD
+            arrival.due_at = due_at(arrival.arrived_at, self.rules)
+            heappush(self._held, (arrival.due_at, arrival.position, arrival))
+        else:
+            self._process(arrival, event, arrival.arrived_at)
+
+    def _process(self, processed: Input, event: CapturedEvent, moment: int) -> None:
+        self.processed.append(processed)
+        if event.dropped or event.personless:
+            processed.status = Status.DROPPED if event.dropped else Status.PERSONLESS
+            return
+        processed.status = Status.ATTRIBUTED
+        holders = self._holders
+        own = holders.get(event.distinct_id)
+        if own is not None and changes_nothing(event, self.rules):
+            processed.person = own.person_id
+            return
+        occasion = Occasion(
+            self.project, processed.position, processed.arrived_at, moment, self.rules
+        )
+        other = None if event.link is None else holders.get(event.other_id)
+        decided = decide(event, own, other, occasion)
+        if decided:
+            self._record(decided, [person for person in (own, other) if person is not None])
+        holder = holders[event.distinct_id]
+        processed.person = None if holder is None else holder.person_id
+
+    def _record(self, decided: list[Decided], involved: list[Person]) -> None:
+        """Evolve the persons involved, and the one that is created, and append to the log."""
+        persons = {person.person_id: person for person in involved}
+        for person_id, event in decided:
+            person = persons.get(person_id)
+            if person is None:
+                person = persons[person_id] = Person(person_id)
+            evolve(person, event)
+            self._append(person_id, person.version, event)
+            if isinstance(event, DistinctIdAdded):
+                self._holders[event.distinct_id] = person
+            elif isinstance(event, PersonAbsorbed):
+                self._holders.update(dict.fromkeys(event.distinct_ids, person))
+        self.touched.update(persons)
+
+    def _obey(self, order: Input) -> None:
+        """Carry out a command. Letting time pass is all that releasing the buffer takes."""
+        order.status = Status.COMMAND
+        self.processed.append(order)
+        if order.command is None or isinstance(order.command, ReleaseBuffer):
+            return
+        wanted = changed(self.rules, order.command.changes)
+        if wanted is self.rules:
+            return
+        event = RulesSet(
+            recorded_at=order.arrived_at,
+            cause=Cause(order.position, command="rules set"),
+            rules=self.rules.version,
+            rule_set=wanted.model_dump(mode="json"),
+        )
+        self._record_for_input(order, event)
+        self.rules = wanted
+
+    def _record_for_input(self, of: Input, event: DomainEvent) -> None:
+        """Append to the stream of the input itself, whose versions count from 1."""
+        stream = derive_stream_id(self.project, event.TOPIC, of.position)
+        last = self.recorded[-1] if self.recorded else None
+        version = last.version + 1 if last is not None and last.stream == stream else 1
+        self._append(stream, version, event)
+
+    def _append(self, stream: bytes, version: int, event: DomainEvent) -> None:
+        self.log_head += 1
+        self.recorded.append(RecordedEvent(self.log_head, stream, version, event))

@@ -1,0 +1,1 @@
+"""Lookup tables: folds of the domain log, written inline and rebuilt with the same code."""

@@ -1,0 +1,60 @@
+"""``id_history``: who held a distinct ID from which log position to which: the as-of lookup."""
+
+from typing import ClassVar
+
+import sqlalchemy as sa
+
+from ..domain.events import DistinctIdAdded, PersonAbsorbed
+from ..domain.ports import Statements
+from ..domain.recorded import Recorded
+from .columns import Position, Text, Uuid, project_column
+
+metadata = sa.MetaData()
+
+id_history = sa.Table(
+    "id_history",
+    metadata,
+    project_column(),
+    sa.Column("distinct_id", Text, primary_key=True),
+    sa.Column("from_position", Position, primary_key=True, autoincrement=False),
+    sa.Column("to_position", Position),
+    sa.Column("person", Uuid, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+
+class IdHistory:
+    """Each holding is one row; ``to_position`` is where it ended, null while it lasts."""
+
+    name: ClassVar[str] = "id_history"
+    version: ClassVar[int] = 1
+    tables: ClassVar[tuple[str, ...]] = ("id_history",)
+
+    def apply(self, statements: Statements, recorded: Recorded) -> None:
+        """Begin and end holdings."""
+        project = recorded.project
+        began: list[tuple[int, str, int, int | None, bytes]] = []
+        current: dict[str, int] = {}
+        ended: list[tuple[int, str, int]] = []
+        for entry in recorded.events:
+            event = entry.event
+            if isinstance(event, DistinctIdAdded):
+                current[event.distinct_id] = len(began)
+                began.append((project, event.distinct_id, entry.position, None, entry.stream))
+            elif isinstance(event, PersonAbsorbed):
+                for moved in event.distinct_ids:
+                    if moved in current:
+                        row = began[current[moved]]
+                        began[current[moved]] = (*row[:3], entry.position, row[4])
+                    else:
+                        ended.append((project, moved, entry.position))
+                    current[moved] = len(began)
+                    began.append((project, moved, entry.position, None, entry.stream))
+        statements.update(
+            "id_history",
+            ("project", "distinct_id"),
+            ("to_position",),
+            ended,
+            where_null="to_position",
+        )
+        statements.insert("id_history", began)

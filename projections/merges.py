@@ -1,0 +1,94 @@
+"""``merges``: the audit of every merge and every refusal, with its reason."""
+
+from collections.abc import Iterator
+from typing import Any, ClassVar, NamedTuple
+
+import sqlalchemy as sa
+
+from ..domain.events import MergeRefused, PersonAbsorbed, RecordedEvent
+from ..domain.ports import Statements
+from ..domain.recorded import Recorded
+from ..domain.uuids import parse_uuid
+from .columns import Moment, Position, Text, Uuid, project_column
+
+metadata = sa.MetaData()
+
+merges = sa.Table(
+    "merges",
+    metadata,
+    project_column(),
+    sa.Column("position", Position, primary_key=True, autoincrement=False),
+    sa.Column("outcome", sa.Text, nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("own_id", Text, nullable=False),
+    sa.Column("other_id", Text, nullable=False),
+    sa.Column("survivor", Uuid),
+    sa.Column("absorbed", Uuid),
+    sa.Column("uuid", sa.Text),
+    sa.Column("at", Moment, nullable=False),
+    sa.Column("rules", sa.Integer, nullable=False),
+)
+
+
+class MergeRow(NamedTuple):
+    """One merge or refusal. ``at`` is in milliseconds; a refusal has no survivor."""
+
+    position: int
+    outcome: str
+    reason: str
+    own_id: str
+    other_id: str
+    survivor: bytes | None
+    absorbed: bytes | None
+    uuid: str | None
+    at: int
+    rules: int
+
+
+class Merges:
+    """The reason of a merge is the kind of link that made it; that of a refusal, the rule."""
+
+    name: ClassVar[str] = "merges"
+    version: ClassVar[int] = 1
+    tables: ClassVar[tuple[str, ...]] = ("merges",)
+
+    def apply(self, statements: Statements, recorded: Recorded) -> None:
+        """Add a row for each merge and each refusal."""
+        rows = [row for entry in recorded.events if (row := _row(entry)) is not None]
+        statements.insert("merges", [(recorded.project, *row) for row in rows])
+
+
+def _row(entry: RecordedEvent) -> MergeRow | None:
+    event = entry.event
+    persons: tuple[bytes | None, bytes | None]
+    if isinstance(event, PersonAbsorbed):
+        outcome, reason = "merged", str(event.link)
+        persons = (entry.stream, parse_uuid(event.absorbed))
+    elif isinstance(event, MergeRefused):
+        outcome, reason = "refused", str(event.reason)
+        persons = (None, None)
+    else:
+        return None
+    return MergeRow(
+        entry.position,
+        outcome,
+        reason,
+        event.own_id,
+        event.other_id,
+        *persons,
+        event.cause.uuid,
+        event.recorded_at,
+        event.rules,
+    )
+
+
+def select_merges(
+    connection: sa.Connection, project: int, *, refused_only: bool = False
+) -> Iterator[MergeRow]:
+    """Give merges and refusals in order of the log."""
+    query = sa.select(*[merges.c[field] for field in MergeRow._fields])
+    query = query.where(merges.c.project == project).order_by(merges.c.position)
+    if refused_only:
+        query = query.where(merges.c.outcome == "refused")
+    rows: sa.Result[Any] = connection.execution_options(yield_per=5_000).execute(query)
+    return (MergeRow(*row) for row in rows)

@@ -1,0 +1,66 @@
+"""``persons``: every person's state and version. What is shown, and the snapshot decisions load."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+import sqlalchemy as sa
+
+from ..domain.person import Person
+from ..domain.person_state import decode_state, encode_state
+from ..domain.ports import Statements
+from ..domain.recorded import Recorded
+from ..domain.uuids import PersonId
+from .columns import Position, Uuid, project_column
+
+metadata = sa.MetaData()
+
+persons = sa.Table(
+    "persons",
+    metadata,
+    project_column(),
+    sa.Column("person", Uuid, primary_key=True),
+    sa.Column("version", Position, nullable=False),
+    sa.Column("state", sa.LargeBinary, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+_PAGE = 5_000
+
+
+class Persons:
+    """One row for each person that ever was; an absorbed one says whom it was merged into."""
+
+    name: ClassVar[str] = "persons"
+    version: ClassVar[int] = 1
+    tables: ClassVar[tuple[str, ...]] = ("persons",)
+
+    def apply(self, statements: Statements, recorded: Recorded) -> None:
+        """Store the state of each person that the events touch."""
+        statements.upsert(
+            "persons",
+            [
+                (recorded.project, person_id, person.version, encode_state(person))
+                for person_id, person in sorted(recorded.persons.items())
+            ],
+        )
+
+
+def one_person(connection: sa.Connection, project: int, person_id: PersonId) -> Person | None:
+    """Give one person, or None if there is none of this id."""
+    row = connection.execute(
+        sa.select(persons.c.version, persons.c.state).where(
+            persons.c.project == project, persons.c.person == person_id
+        )
+    ).first()
+    return None if row is None else decode_state(person_id, row.version, row.state)
+
+
+def all_persons(connection: sa.Connection, project: int) -> Iterator[Person]:
+    """Give every person in order of its id, absorbed ones too."""
+    rows = connection.execution_options(yield_per=_PAGE).execute(
+        sa.select(persons.c.person, persons.c.version, persons.c.state)
+        .where(persons.c.project == project)
+        .order_by(persons.c.person)
+    )
+    for person_id, version, state in rows:
+        yield decode_state(PersonId(person_id), version, state)
