@@ -54,7 +54,7 @@ class Rejection(msgspec.Struct, kw_only=True):
     received_at: int | None = None
 
 
-class _Refused(Exception):  # noqa: N818 - a verdict, turned into a Rejection
+class _Refused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
         self.reason = reason
@@ -158,7 +158,7 @@ def line_digest(raw: bytes) -> bytes:
 
 
 def _named_project(sent: JsonObject, tokens: Mapping[str, str]) -> str:
-    """Read which project a line is for: ``project``, else the one of its token, else the default."""
+    """Read which project a line is for: ``project``, else its token's, else the default one."""
     named = sent.get("project")
     if named is not None:
         if isinstance(named, bool | dict | list):

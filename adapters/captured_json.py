@@ -20,7 +20,7 @@ _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _OPENING, _CLOSING = b"[{", b"]}"
 
 
-class Unreadable(Exception):  # noqa: N818 - a verdict on a line, with its reason
+class Unreadable(Exception):
     """A line is no JSON object."""
 
     def __init__(self, reason: str) -> None:
@@ -40,7 +40,7 @@ def decode_object(raw: bytes) -> JsonObject:
         found = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(raw)
-    return cleaned(found) if b"\\u0000" in raw else found  # type: ignore[no-any-return]
+    return cleaned(found) if b"\\u0000" in raw else found
 
 
 def _decode_slowly(raw: bytes) -> JsonObject:

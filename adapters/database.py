@@ -94,9 +94,7 @@ class Database:
         """Read in one snapshot."""
         with self._one_sentence(), self._engine.connect() as connection:
             if not self.is_sqlite:
-                connection = connection.execution_options(
-                    isolation_level="REPEATABLE READ", postgresql_readonly=False
-                )
+                connection.execution_options(isolation_level="REPEATABLE READ")
             with connection.begin():
                 yield connection
 
@@ -141,8 +139,7 @@ class Database:
 _SENTENCES = (
     (
         r"database is locked",
-        "Database {db} is locked by another process; wait for it to finish and run the command"
-        " again.",
+        "Database {db} is locked by another process; run the command again when it has finished.",
     ),
     (
         r"readonly database",
@@ -150,8 +147,7 @@ _SENTENCES = (
     ),
     (
         r"disk is full|No space left",
-        "The disk of database {db} is full; free some space and run the command again:"
-        " nothing half-done is kept.",
+        "The disk of database {db} is full; free some space and run the command again.",
     ),
     (
         r"unable to open database file",
@@ -176,9 +172,7 @@ def is_retryable(error: BaseException | None) -> bool:
     """Tell whether PostgreSQL ended the transaction only because of another one."""
     if isinstance(error, sa.exc.DBAPIError):
         error = error.orig
-    return isinstance(
-        error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected
-    )
+    return isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
 
 
 def driver(connection: sa.Connection) -> Any:

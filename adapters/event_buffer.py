@@ -44,9 +44,7 @@ class SqlEventBuffer:
     def last_due(self) -> int | None:
         """Give the latest due time of all held events; None if none is held."""
         return self._connection.execute(
-            sa.select(sa.func.max(inputs.c.due_at)).where(
-                inputs.c.project == self._project, _HELD
-            )
+            sa.select(sa.func.max(inputs.c.due_at)).where(inputs.c.project == self._project, _HELD)
         ).scalar()
 
     def count(self) -> int:

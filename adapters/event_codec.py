@@ -56,7 +56,9 @@ def decode_event(topic: str, state: bytes) -> DomainEvent:
 def _decoder(topic: str) -> Callable[[bytes], DomainEvent]:
     event_type = _types.get(topic)
     if event_type is None:
-        raise StoreError(f"The log holds a domain event {topic!r} that this personlog is too old for.")
+        raise StoreError(
+            f"The log holds a domain event {topic!r} that this personlog is too old for."
+        )
     decode: Callable[[bytes], DomainEvent] = msgspec.json.Decoder(event_type).decode
     present = event_type.class_version
     if present == 1:

@@ -13,9 +13,7 @@ _PAGE = 5_000
 _STREAMS = 10_000
 
 
-def append_events(
-    statements: Statements, project: int, recorded: Sequence[RecordedEvent]
-) -> None:
+def append_events(statements: Statements, project: int, recorded: Sequence[RecordedEvent]) -> None:
     """Append domain events at their places; a taken position or version is a broken key."""
     statements.insert(
         "stored_events",

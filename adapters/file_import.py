@@ -90,9 +90,7 @@ class FileImport:
     def _import(self, name: str, resumed: Cursor | None) -> bool:
         """Import what is behind a cursor; give False if the source no longer begins as it did."""
         options = self._options
-        door = Door(
-            name, options.clock, options.tokens, project=options.project, live=options.live
-        )
+        door = Door(name, options.clock, options.tokens, project=options.project, live=options.live)
         with open_source(name) as source:
             reader = LineReader(source.stream, name)
             lines = reader.lines()

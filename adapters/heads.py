@@ -5,7 +5,7 @@ they still are: the guard of every unit of work, held and refused events include
 """
 
 from collections.abc import Iterable
-from typing import Self
+from typing import Any, Self
 
 import msgspec
 import sqlalchemy as sa
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from .schema import projects
 
 
-class StaleRead(Exception):  # noqa: N818 - not an error: the unit of work reads and decides again
+class StaleRead(Exception):
     """Another writer moved a project's heads after they were read."""
 
 
@@ -29,9 +29,10 @@ class Head(msgspec.Struct):
     read_log_head: int
 
     @classmethod
-    def from_row(cls, row: sa.Row[tuple[int, str, int, int, int]]) -> Self:
+    def from_row(cls, row: Any) -> Self:
         """Take the heads as they are read."""
-        return cls(*row, read_input_head=row[2], read_log_head=row[3])
+        project, name, input_head, log_head, clock = row
+        return cls(project, name, input_head, log_head, clock, input_head, log_head)
 
     def save(self, connection: sa.Connection) -> None:
         """Compare and set; raise :class:`StaleRead` if the heads are not what they were."""
@@ -53,9 +54,7 @@ def read_heads(
 ) -> dict[str, Head]:
     """Read the heads of projects, in order of their names; those there are not are made."""
     wanted = sorted(set(names))
-    query = (
-        sa.select(*_COLUMNS).where(projects.c.name == sa.bindparam("wanted"))
-    )
+    query = sa.select(*_COLUMNS).where(projects.c.name == sa.bindparam("wanted"))
     if lock:
         query = query.with_for_update()
     heads: dict[str, Head] = {}
@@ -80,12 +79,12 @@ _COLUMNS = (
 def create_project(connection: sa.Connection, name: str, token: str | None) -> bool:
     """Make a project unless there is one of this name; tell whether it was made."""
     values = {"name": name, "token": token, "input_head": 0, "log_head": 0, "clock": 0}
-    if connection.dialect.name == "sqlite":
-        from sqlalchemy.dialects.sqlite import insert
-    else:
-        from sqlalchemy.dialects.postgresql import insert  # type: ignore[assignment]
     made = connection.execute(
-        insert(projects).values(values).on_conflict_do_nothing(index_elements=["name"])
+        sa.text(
+            "INSERT INTO projects (name, token, input_head, log_head, clock)"
+            " VALUES (:name, :token, :input_head, :log_head, :clock) ON CONFLICT (name) DO NOTHING"
+        ),
+        values,
     )
     return made.rowcount == 1
 

@@ -1,16 +1,19 @@
 """The inputs as stored: written once, found by their key, read by position."""
 
+import heapq
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import msgspec
 import sqlalchemy as sa
 
-from ..domain.captured_event import read_captured_event
+from ..domain.captured_event import NotACapturedEvent, read_captured_event
+from ..domain.errors import StoreError
 from ..domain.inputs import Command, Input, Status
 from ..domain.ports import Statements
+from ..domain.stamping import Stamp
 from ..domain.uuids import PersonId
-from .captured_json import decode_object
+from .captured_json import Unreadable, decode_object
 from .schema import inputs
 
 _PAGE = 5_000
@@ -77,13 +80,15 @@ def insert_inputs(statements: Statements, project: int, new: Sequence[Input]) ->
     )
 
 
-def stamp_inputs(statements: Statements, project: int, released: Sequence[Input]) -> None:
-    """Fill in what became of inputs that were held."""
+def stamp_inputs(
+    statements: Statements, project: int, stamped: Sequence[Input] | Sequence[Stamp]
+) -> None:
+    """Fill in what became of inputs that are stored already."""
     statements.update(
         "inputs",
         ("project", "position"),
         ("status", "person"),
-        [(project, each.position, each.status.value, each.person) for each in released],
+        [(project, each.position, each.status.value, each.person) for each in stamped],
     )
 
 
@@ -99,15 +104,22 @@ def read_inputs(
 
 
 def read_in_order_of_processing(connection: sa.Connection, project: int) -> Iterator[Input]:
-    """Read a project's inputs in the order in which they are processed, held ones at their due time."""
-    processed_at = sa.func.coalesce(inputs.c.due_at, inputs.c.arrived_at)
-    query = (
-        sa.select(*_COLUMNS)
-        .where(inputs.c.project == project)
-        .order_by(processed_at, inputs.c.due_at.is_(None), inputs.c.position)
-    )
-    for row in connection.execution_options(yield_per=_PAGE).execute(query):
-        yield to_input(row)
+    """Read a project's inputs in order of processing, held ones at their due time.
+
+    Positions follow arrivals, so two sorted reads are merged rather than one of everything sorted.
+    """
+    c = inputs.c
+    query = sa.select(*_COLUMNS).where(c.project == project)
+    arrived = query.where(c.due_at.is_(None)).order_by(c.position)
+    released = query.where(c.due_at.is_not(None)).order_by(c.due_at, c.position)
+    rows = (connection.execution_options(yield_per=_PAGE).execute(q) for q in (arrived, released))
+    return map(to_input, heapq.merge(*rows, key=_place))
+
+
+def _place(row: Any) -> tuple[int, bool, int]:
+    if row.due_at is None:
+        return row.arrived_at, True, row.position
+    return row.due_at, False, row.position
 
 
 def arrivals_of(
@@ -126,7 +138,7 @@ def arrivals_of(
     return found
 
 
-def to_input(row: sa.Row[Any]) -> Input:
+def to_input(row: Any) -> Input:
     """Read a stored row."""
     found = Input(
         position=row.position,
@@ -139,10 +151,16 @@ def to_input(row: sa.Row[Any]) -> Input:
         status=Status(row.status),
         person=None if row.person is None else PersonId(row.person),
     )
-    if found.status is Status.COMMAND:
-        found.command = _decode_command(found.body)
-    else:
-        found.event = read_captured_event(
-            decode_object(found.body), found.received_at, lambda: found.uuid
-        )
+    try:
+        if found.status is Status.COMMAND:
+            found.command = _decode_command(found.body)
+        else:
+            found.event = read_captured_event(
+                decode_object(found.body), found.received_at, lambda: found.uuid
+            )
+    except (msgspec.MsgspecError, Unreadable, NotACapturedEvent) as error:
+        raise StoreError(
+            f"The stored input {found.position} cannot be read as it is marked"
+            f" ({found.status.text}): {error}."
+        ) from error
     return found

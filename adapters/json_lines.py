@@ -113,7 +113,7 @@ def open_source(name: str) -> Iterator[Source]:
     Raises :class:`UnreadableSource` if it cannot be opened.
     """
     if name == STANDARD_INPUT:
-        yield Source(cast("BinaryIO", sys.stdin.buffer))
+        yield Source(sys.stdin.buffer)
         return
     try:
         file = cast("BinaryIO", Path(name).open("rb", buffering=_BUFFER))  # noqa: SIM115

@@ -17,8 +17,8 @@ from ..domain.events import (
     PersonAbsorbed,
     PersonCreated,
 )
-from ..domain.person import Person
 from ..domain.inputs import Input, ReleaseBuffer, Status
+from ..domain.person import Person
 from ..domain.ports import FindHolders, Projection, Statements
 from ..domain.processing import HeldKey, Walk
 from ..domain.recorded import Recorded
@@ -29,7 +29,14 @@ from .captured_json import decode_object
 from .event_buffer import SqlEventBuffer
 from .event_log import append_events
 from .heads import Head
-from .input_log import InputKey, encode_command, find_bodies, insert_inputs, newest_timestamp, stamp_inputs
+from .input_log import (
+    InputKey,
+    encode_command,
+    find_bodies,
+    insert_inputs,
+    newest_timestamp,
+    stamp_inputs,
+)
 
 MAX_KNOWN = 50_000
 """Distinct IDs whose holders a unit hands on to the next one."""
@@ -196,7 +203,7 @@ class ProjectUnit:
         if len(due) == self._page:
             last = (due[-1].due_at or 0, due[-1].position)
             arrivals = [each for each in arrivals if each.arrived_at < last[0]]
-        head, statements = self._head, self._statements
+        head = self._head
         self._find_holders(_distinct_ids(due) | _distinct_ids(arrivals))
         walk = Walk(head.name, self._rules, self._known.holders, head.log_head, due)
         for arrival in arrivals:
@@ -257,5 +264,5 @@ def _distinct_ids(inputs: Sequence[Input]) -> set[str]:
 
 
 def _read_again(raw: bytes, item: Arrival, received_at: int = 0) -> CapturedEvent:
-    """Read a line with the key of ``item``: an earlier line, or its own once its arrival is known."""
+    """Read a line with the key of ``item``: an earlier one, or its own once it has an arrival."""
     return read_captured_event(decode_object(raw), received_at, lambda: item.event.uuid)

@@ -52,7 +52,7 @@ class _ProjectRecorder:
                 raise IntegrityError(str(error)) from error
             raise
 
-    def _rows(self, query: sa.Select[Any], project: sa.Column[int]) -> Sequence[sa.Row[Any]]:
+    def _rows(self, query: Any, project: Any) -> Sequence[Any]:
         with self.database.read() as connection:
             head = find_head(connection, self.project)
             if head is None:
@@ -157,9 +157,7 @@ class PersonlogApplicationRecorder(PersonlogAggregateRecorder, ApplicationRecord
 
     def max_notification_id(self) -> int | None:
         """Give the head of the log; None while it is empty."""
-        rows = self._rows(
-            sa.select(sa.func.max(stored_events.c.position)), stored_events.c.project
-        )
+        rows = self._rows(sa.select(sa.func.max(stored_events.c.position)), stored_events.c.project)
         return rows[0][0] if rows else None
 
     def subscribe(
@@ -187,7 +185,10 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
     def __next__(self) -> Notification:
         while not self._ready:
             page = self._recorder.select_notifications(
-                self._last_notification_id or 0, _PAGE, topics=self._topics, inclusive_of_start=False
+                self._last_notification_id or 0,
+                _PAGE,
+                topics=self._topics,
+                inclusive_of_start=False,
             )
             self._ready = list(reversed(page))
             if not page and self._stopping.wait(_POLL_SECONDS):

@@ -159,7 +159,7 @@ def create_schema(
                 raise StoreError(
                     f"Database {database.label} has encoding {encoding}; make one with UTF8."
                 )
-        stored = _stored_versions(connection)
+        stored = stored_versions(connection)
         if stored:
             _check(database, stored)
             return
@@ -174,7 +174,7 @@ def create_schema(
 def check_schema(database: Database) -> None:
     """Raise :class:`StoreError` unless the database holds a schema that this version reads."""
     with database.read() as connection:
-        stored = _stored_versions(connection)
+        stored = stored_versions(connection)
     if not stored:
         raise StoreError(
             f"Database {database.label} holds no personlog tables; 'personlog init' makes them."
@@ -182,7 +182,14 @@ def check_schema(database: Database) -> None:
     _check(database, stored)
 
 
-def _stored_versions(connection: sa.Connection) -> dict[str, int]:
+def has_schema(database: Database) -> bool:
+    """Tell whether any personlog has made its tables here."""
+    with database.read() as connection:
+        return bool(stored_versions(connection))
+
+
+def stored_versions(connection: sa.Connection) -> dict[str, int]:
+    """Give the versions of the schema and of the projections' tables; none without a schema."""
     if not sa.inspect(connection).has_table("schema_versions"):
         return {}
     rows = connection.execute(sa.select(schema_versions.c.name, schema_versions.c.version))

@@ -87,7 +87,12 @@ class SqliteStatements:
         self._driver.executemany(f'UPDATE "{name}" SET {new} WHERE {where}', rows)  # noqa: S608
 
     def lookup(
-        self, table: str, project: int, key: Sequence[str], columns: Sequence[str], keys: Iterable[Row]
+        self,
+        table: str,
+        project: int,
+        key: Sequence[str],
+        columns: Sequence[str],
+        keys: Iterable[Row],
     ) -> list[Row]:
         """Select ``columns`` of a project's rows whose ``key`` columns are among ``keys``."""
         found: list[Row] = []
@@ -151,18 +156,24 @@ class PostgresStatements:
         """Set the ``change`` columns of the rows whose ``key`` columns match."""
         target = self._tables[table]
         names = [*key, *change]
+        new = ", ".join(f'"{name}" = v."{name}"' for name in change)
         where = " AND ".join(f't."{name}" = v."{name}"' for name in key)
         if where_null is not None:
             where += f' AND t."{where_null}" IS NULL'
         self._with_rows(
-            f'UPDATE "{target.name}" t SET {", ".join(f"{n} = v.{n}" for n in map(_quoted, change))}'
+            f'UPDATE "{target.name}" t SET {new}'  # noqa: S608
             f" FROM {{rows}} AS v({_names(names)}) WHERE {where}",
             [_type(target, name) for name in names],
             rows,
         )
 
     def lookup(
-        self, table: str, project: int, key: Sequence[str], columns: Sequence[str], keys: Iterable[Row]
+        self,
+        table: str,
+        project: int,
+        key: Sequence[str],
+        columns: Sequence[str],
+        keys: Iterable[Row],
     ) -> list[Row]:
         """Select ``columns`` of a project's rows whose ``key`` columns are among ``keys``."""
         target = self._tables[table]
@@ -189,10 +200,6 @@ class PostgresStatements:
                 prepare=False,
             )
             return list(cursor.fetchall()) if fetch else []
-
-
-def _quoted(name: str) -> str:
-    return f'"{name}"'
 
 
 _DIALECT: Any = postgresql.dialect()  # type: ignore[no-untyped-call]

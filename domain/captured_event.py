@@ -58,7 +58,7 @@ class CapturedEvent(msgspec.Struct, kw_only=True):
         return uuid_text(self.uuid)
 
 
-class NotACapturedEvent(Exception):  # noqa: N818 - a verdict on an object, with its reason
+class NotACapturedEvent(Exception):
     """A JSON object lacks what makes a captured event."""
 
     def __init__(self, reason: str) -> None:
@@ -67,7 +67,7 @@ class NotACapturedEvent(Exception):  # noqa: N818 - a verdict on an object, with
 
 
 def arrival_of(sent: JsonObject) -> int | None:
-    """Give the arrival of a line in a file: ``received_at``, else ``sent_at``, else ``timestamp``."""
+    """Give a line's arrival: ``received_at``, else ``sent_at``, else ``timestamp``."""
     for field in ("received_at", "sent_at", "timestamp"):
         if (value := sent.get(field)) is not None and (moment := parse_time(value)) is not None:
             return moment

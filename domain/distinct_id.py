@@ -61,7 +61,9 @@ def normalise(text: str) -> str:
 
 def is_illegal(distinct_id: str) -> bool:
     """Tell whether an ID may never be linked (semantics 1.4). Plain events may use it."""
-    return _is_listed(distinct_id) or not distinct_id.strip(_JS_WHITE_SPACE) or _is_quoted(distinct_id)
+    return (
+        _is_listed(distinct_id) or not distinct_id.strip(_JS_WHITE_SPACE) or _is_quoted(distinct_id)
+    )
 
 
 def _is_listed(text: str) -> bool:

@@ -18,8 +18,9 @@ def resolve_time(
 ) -> int:
     """Resolve an event's time in milliseconds; what cannot be used is added to ``warnings``.
 
-    ``timestamp`` is the one sent, if it is readable; ``now`` is the arrival. First match: ``timestamp`` corrected by ``sent_at``, ``timestamp``
-    as it is, arrival minus ``offset``, arrival.
+    ``timestamp`` is the one sent, if it is readable; ``now`` is the arrival. First match:
+    ``timestamp`` corrected by ``sent_at``, ``timestamp`` as it is, arrival minus ``offset``,
+    arrival.
     """
     if sent.get("received_at") is not None:
         _read(sent, "received_at", uuid, warnings)

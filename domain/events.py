@@ -63,7 +63,7 @@ class PersonIdentified(DomainEvent, frozen=True, kw_only=True):
 
 
 class PropertiesSet(DomainEvent, frozen=True, kw_only=True):
-    """The properties that changed: ``new`` values, ``old`` ones where there were any, keys ``unset``."""
+    """Properties changed: ``new`` values, ``old`` ones where there were any, keys ``unset``."""
 
     TOPIC: ClassVar[str] = "person.properties_set"
 
@@ -107,7 +107,7 @@ class PersonAbsorbed(DomainEvent, frozen=True, kw_only=True):
 
 
 class MergedInto(DomainEvent, frozen=True, kw_only=True):
-    """This person's IDs went to ``survivor``; stored before the survivor's :class:`PersonAbsorbed`."""
+    """This person's IDs went to ``survivor``; stored before its :class:`PersonAbsorbed`."""
 
     TOPIC: ClassVar[str] = "person.merged_into"
 

@@ -1,4 +1,4 @@
-"""The fold: domain events in order of the log, to persons. One function for replay, rebuild and proof."""
+"""The fold: domain events, in order of the log, to persons. For replay, rebuild and proof."""
 
 from collections.abc import Iterable
 

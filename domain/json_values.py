@@ -4,6 +4,10 @@ import json
 import math
 from typing import Any
 
+import msgspec
+
+_encode_sorted = msgspec.json.Encoder(order="sorted").encode
+
 JsonObject = dict[str, Any]
 
 REPLACEMENT = "\ufffd"
@@ -38,13 +42,14 @@ def same_value(left: object, right: object) -> bool:
     return left == right
 
 
-def canonical(value: object) -> str:
-    """Write the one text that all equal JSON values share.
+def canonical(value: object) -> bytes:
+    """Write the one text that all equal JSON values share, as UTF-8.
 
-    Keys sorted by code point, no white space, numbers by value (``1.0`` is ``1``, ``-0.0``
-    is ``0``), booleans apart from numbers, characters as themselves.
+    Keys sorted by code point, no white space, numbers by value (``1.0`` is ``1``, ``-0.0`` is
+    ``0``, others in the fewest digits that give them back), booleans apart from numbers, and
+    only quote, backslash and control characters escaped.
     """
-    return json.dumps(_by_value(value), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return _encode_sorted(_by_value(value))
 
 
 def _by_value(value: object) -> object:

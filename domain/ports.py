@@ -38,7 +38,12 @@ class Statements(Protocol):
         """
 
     def lookup(
-        self, table: str, project: int, key: Sequence[str], columns: Sequence[str], keys: Iterable[Row]
+        self,
+        table: str,
+        project: int,
+        key: Sequence[str],
+        columns: Sequence[str],
+        keys: Iterable[Row],
     ) -> list[Row]:
         """Select ``columns`` of a project's rows whose ``key`` columns are among ``keys``."""
 

@@ -1,4 +1,4 @@
-"""Walking inputs in order of processing: decide, evolve, stamp. Pure, and the same for every engine.
+"""Walking inputs in order of processing: decide, evolve, stamp. Pure, one for every engine.
 
 The order is ``processed_at``, then releases before arrivals and commands, then position. An
 event held here and due later in the same walk is released by it too.

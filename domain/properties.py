@@ -21,7 +21,9 @@ _PAGE_AND_DEVICE = frozenset(
     " $viewport_height $viewport_width $browser $browser_version $device_type $raw_user_agent"
     " $os $os_version".split()
 )
-LIFTED = _CAMPAIGN | _PAGE_AND_DEVICE | set("$app_build $app_name $app_namespace $app_version".split())
+LIFTED = (
+    _CAMPAIGN | _PAGE_AND_DEVICE | set("$app_build $app_name $app_namespace $app_version".split())
+)
 """Event properties that become person properties when lifting is on (semantics 5.7)."""
 
 VOLATILE = _PAGE_AND_DEVICE | set(
@@ -38,7 +40,7 @@ _SERVER_OS = frozenset({"$os", "$os_version"})
 
 
 class Changes(NamedTuple):
-    """The difference an event makes: ``new`` values, the ``old`` ones they replace, keys ``unset``."""
+    """What an event changes: ``new`` values, the ``old`` ones they replace, keys ``unset``."""
 
     new: JsonObject
     old: JsonObject

@@ -47,14 +47,17 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: str = Field("default", min_length=1, max_length=100)
+    name: str = Field(default="default", min_length=1, max_length=100)
     version: int = 1
     decider: int = DECIDER
-    buffer_seconds: int = Field(60, ge=0, le=LONGEST_WINDOW)
+    buffer_seconds: int = Field(default=60, ge=0, le=LONGEST_WINDOW)
     auto_person_properties: bool = False
     ignore_volatile_properties: bool = False
     internal_user_filters: tuple[InternalUserFilter, ...] = ()
 
+
+DEFAULT_RULES = Rules()
+"""Version 1: in force in every project until a command changes it."""
 
 SETTABLE = tuple(name for name in Rules.model_fields if name not in ("version", "decider"))
 

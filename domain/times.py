@@ -36,7 +36,7 @@ def parse_time(text: object) -> int | None:
     before the time, slash dates, RFC 2822, and seconds or milliseconds since 1970.
     """
     if text.__class__ is str:
-        return _parse_text(text)  # type: ignore[arg-type]
+        return _parse_text(text)
     if isinstance(text, int | float) and not isinstance(text, bool):
         return _parse_text(str(text))
     return None
@@ -67,15 +67,15 @@ def _parse_iso(found: re.Match[str]) -> int | None:
             return _in_range(days * DAY_MS)
         hour, minute = int(clock[:2]), int(clock[3:5])
         second = int(clock[6:8] or 0)
-        fraction = int(clock[9:12].ljust(3, "0")) if len(clock) > 9 else 0  # noqa: PLR2004
+        fraction = int(clock[9:12].ljust(3, "0")) if len(clock) > 9 else 0
     except ValueError:
         return None
-    if hour > 23 or minute > 59 or second > 59:  # noqa: PLR2004
+    if hour > 23 or minute > 59 or second > 59:
         return None
     offset = 0
     if zone is not None and zone not in "Zz":
-        minutes = int(zone[-2:]) if len(zone) > 3 else 0  # noqa: PLR2004
-        if int(zone[1:3]) > 23 or minutes > 59:  # noqa: PLR2004
+        minutes = int(zone[-2:]) if len(zone) > 3 else 0
+        if int(zone[1:3]) > 23 or minutes > 59:
             return None
         offset = (int(zone[1:3]) * 60 + minutes) * (-60_000 if zone[0] == "-" else 60_000)
     clock_ms = ((hour * 60 + minute) * 60 + second) * 1000 + fraction

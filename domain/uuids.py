@@ -35,7 +35,9 @@ def uuid_text(value: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def derive_person_id(project: str, arrived_at: int, creating_uuid: bytes, distinct_id: str) -> PersonId:
+def derive_person_id(
+    project: str, arrived_at: int, creating_uuid: bytes, distinct_id: str
+) -> PersonId:
     """Derive the id of the person that an input creates for ``distinct_id``.
 
     ``arrived_at`` is the creating input's arrival in milliseconds since 1970.

@@ -87,7 +87,7 @@ def _warning(entry: RecordedEvent) -> tuple[str, JsonObject] | None:
 def select_warnings(connection: sa.Connection, project: int) -> Iterator[WarningRow]:
     """Give warnings by position of their input, then in order of the log."""
     c = ingestion_warnings.c
-    rows: sa.Result[Any] = connection.execution_options(yield_per=5_000).execute(
+    rows: Any = connection.execution_options(yield_per=5_000).execute(
         sa.select(c.input_position, c.event_uuid, c.type, c.details)
         .where(c.project == project)
         .order_by(c.input_position, c.position)

@@ -69,13 +69,15 @@ def _row(entry: RecordedEvent) -> MergeRow | None:
         persons = (None, None)
     else:
         return None
+    survivor, absorbed = persons
     return MergeRow(
         entry.position,
         outcome,
         reason,
         event.own_id,
         event.other_id,
-        *persons,
+        survivor,
+        absorbed,
         event.cause.uuid,
         event.recorded_at,
         event.rules,
@@ -90,5 +92,14 @@ def select_merges(
     query = query.where(merges.c.project == project).order_by(merges.c.position)
     if refused_only:
         query = query.where(merges.c.outcome == "refused")
-    rows: sa.Result[Any] = connection.execution_options(yield_per=5_000).execute(query)
+    rows: Any = connection.execution_options(yield_per=5_000).execute(query)
     return (MergeRow(*row) for row in rows)
+
+
+def survivors(connection: sa.Connection, project: int) -> dict[bytes, bytes]:
+    """Give the survivor of every absorbed person, which may itself have been absorbed later."""
+    c = merges.c
+    rows = connection.execute(
+        sa.select(c.absorbed, c.survivor).where(c.project == project, c.outcome == "merged")
+    )
+    return {row.absorbed: row.survivor for row in rows}

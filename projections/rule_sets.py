@@ -1,4 +1,4 @@
-"""``rule_sets``: every rule set a project ever had, and from which log position on it was in force."""
+"""``rule_sets``: every rule set a project ever had, and the log position it began at."""
 
 from typing import ClassVar
 
@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from ..domain.events import RulesSet
 from ..domain.ports import Statements
 from ..domain.recorded import Recorded
-from ..domain.rules import Rules, read_rules
+from ..domain.rules import DEFAULT_RULES, Rules, read_rules
 from .columns import Position, project_column
 
 metadata = sa.MetaData()
@@ -54,7 +54,9 @@ def all_rules(connection: sa.Connection, project: int) -> dict[int, Rules]:
         .where(rule_sets.c.project == project)
         .order_by(rule_sets.c.version)
     )
-    return {1: Rules()} | {row.version: read_rules(msgspec.json.decode(row.rule_set)) for row in rows}
+    return {1: DEFAULT_RULES} | {
+        row.version: read_rules(msgspec.json.decode(row.rule_set)) for row in rows
+    }
 
 
 def rules_in_force(connection: sa.Connection, project: int) -> Rules:

@@ -1,0 +1,242 @@
+"""What is stored, as other programs read it: one JSON object for each thing.
+
+Times are ISO 8601 in UTC. Every function reads inside the caller's snapshot.
+"""
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from .adapters.captured_json import decode_object
+from .adapters.event_buffer import SqlEventBuffer
+from .adapters.event_log import read_streams
+from .adapters.heads import Head
+from .adapters.input_log import arrivals_of, read_inputs
+from .adapters.rejected import select_rejected
+from .adapters.statements import statements_on
+from .domain.errors import UnknownPerson
+from .domain.events import PersonAbsorbed, RecordedEvent
+from .domain.inputs import Input, Status
+from .domain.internal_users import is_visible
+from .domain.json_values import JsonObject
+from .domain.person import Person
+from .domain.rules import Rules
+from .domain.times import format_time
+from .domain.uuids import PersonId, parse_uuid, uuid_text
+from .operations import TABLES
+from .projections.distinct_ids import find_holders, holder_of
+from .projections.ingestion_warnings import select_warnings
+from .projections.merges import select_merges, survivors
+from .projections.persons import all_persons, one_person
+from .projections.rule_sets import all_rules, rules_in_force
+
+_PAGE = 2_000
+_PERSON_PREFIX = "person:"
+
+
+class Queries:
+    """Reads one project."""
+
+    def __init__(self, connection: sa.Connection, head: Head) -> None:
+        self._connection = connection
+        self._head = head
+        self._project = head.id
+
+    def find_person(self, wanted: str) -> Person:
+        """Find a person by a distinct ID, else by a person id; ``person:UUID`` means the latter.
+
+        Raises :class:`UnknownPerson`.
+        """
+        person_id = None
+        if not wanted.startswith(_PERSON_PREFIX):
+            person_id = holder_of(self._connection, self._project, wanted)
+        if person_id is None:
+            uuid = parse_uuid(wanted.removeprefix(_PERSON_PREFIX))
+            person_id = None if uuid is None else PersonId(uuid)
+        found = person_id and one_person(self._connection, self._project, person_id)
+        if not found:
+            raise UnknownPerson(
+                f"Nobody in project {self._head.name!r} has the ID {wanted!r}; it may be held"
+                " ('personlog buffer list') or be another project's ('personlog project list')."
+            )
+        return found
+
+    def person(self, wanted: str) -> JsonObject:
+        """Give one person with its version, and whom it was merged into if it was."""
+        person = self.find_person(wanted)
+        found = {**person_json(person), "version": person.version}
+        if person.merged_into is not None:
+            found["merged_into"] = person.merged_into
+        return found
+
+    def persons(self) -> Iterator[JsonObject]:
+        """Give every person there is, absorbed ones left out, in order of their ids."""
+        for person in all_persons(self._connection, self._project):
+            if person.merged_into is None:
+                yield person_json(person)
+
+    def history(self, wanted: str) -> Iterator[JsonObject]:
+        """Give a person's domain events by position, those of the persons it absorbed included."""
+        rules = all_rules(self._connection, self._project)
+        person = self.find_person(wanted)
+        streams: set[bytes] = set()
+        found: list[RecordedEvent] = []
+        new: set[bytes] = {person.person_id}
+        while new:
+            events = read_streams(self._connection, self._project, sorted(new))
+            streams |= new
+            found += events
+            absorbed = {
+                parse_uuid(each.event.absorbed) or b""
+                for each in events
+                if isinstance(each.event, PersonAbsorbed)
+            }
+            new = absorbed - streams
+        for recorded in sorted(found, key=lambda each: each.position):
+            yield _event_json(recorded, rules)
+
+    def merges(self, *, refused_only: bool = False) -> Iterator[JsonObject]:
+        """Give every merge and refusal, or the refusals alone, by log position."""
+        rules = all_rules(self._connection, self._project)
+        for row in select_merges(self._connection, self._project, refused_only=refused_only):
+            yield {
+                "position": row.position,
+                "outcome": row.outcome,
+                "reason": row.reason,
+                "own_id": row.own_id,
+                "other_id": row.other_id,
+                "survivor": None if row.survivor is None else uuid_text(row.survivor),
+                "absorbed": None if row.absorbed is None else uuid_text(row.absorbed),
+                "uuid": row.uuid,
+                "at": format_time(row.at),
+                "rules": _rules_json(rules, row.rules),
+            }
+
+    def warnings(self) -> Iterator[JsonObject]:
+        """Give every ingestion warning, by position of its input."""
+        rows = select_warnings(self._connection, self._project)
+        while page := list(islice(rows, _PAGE)):
+            positions = sorted({row.position for row in page})
+            received = arrivals_of(self._connection, self._project, positions)
+            for row in page:
+                yield {
+                    "type": row.type,
+                    "details": row.details,
+                    "event_uuid": row.event_uuid,
+                    "position": row.position,
+                    "received_at": format_time(received[row.position]),
+                }
+
+    def rejected(self) -> Iterator[JsonObject]:
+        """Give every rejected line of the project, and those that told no project."""
+        for row in select_rejected(self._connection, self._head.name):
+            yield {
+                "source": row.source,
+                "line": row.line,
+                "reason": row.reason,
+                "raw": row.raw.decode(errors="replace"),
+                "received_at": None if row.received_at is None else format_time(row.received_at),
+            }
+
+    def held(self) -> Iterator[JsonObject]:
+        """Give the events being held, by due time."""
+        for held in SqlEventBuffer(self._connection, self._project).held():
+            yield {
+                "position": held.position,
+                "uuid": uuid_text(held.uuid),
+                "distinct_id": held.distinct_id,
+                "due_at": format_time(held.due_at),
+            }
+
+    def rules(self) -> JsonObject:
+        """Give the rules in force."""
+        return rules_in_force(self._connection, self._project).model_dump(mode="json")
+
+    def events(self, *, exclude_internal: bool = False) -> Iterator[JsonObject]:
+        """Give every captured event by position, tied to the person it belongs to now.
+
+        ``exclude_internal`` leaves out those that the rules' internal-user filters do not let
+        pass, judged by the persons' current properties.
+        """
+        statements = statements_on(self._connection, TABLES)
+        filters = rules_in_force(self._connection, self._project).internal_user_filters
+        needs_persons = exclude_internal and any(each.type == "person" for each in filters)
+        survivor_of = survivors(self._connection, self._project)
+        rows = read_inputs(self._connection, self._project)
+        while page := list(islice(rows, _PAGE)):
+            ids = {
+                each.event.distinct_id
+                for each in page
+                if each.event is not None and (needs_persons or each.status is Status.PERSONLESS)
+            }
+            holders = find_holders(statements, self._project, ids, {})
+            for each in page:
+                if each.event is None:
+                    continue
+                holder = holders.get(each.event.distinct_id)
+                if exclude_internal and not is_visible(
+                    filters, each.event.properties, {} if holder is None else holder.properties
+                ):
+                    continue
+                yield _captured_json(each, holder, survivor_of)
+
+
+def person_json(person: Person) -> JsonObject:
+    """Give a person as ``export persons`` shows it."""
+    return {
+        "person_id": uuid_text(person.person_id),
+        "distinct_ids": sorted(person.distinct_ids),
+        "properties": person.properties,
+        "is_identified": person.is_identified,
+        "created_at": format_time(person.created_at),
+    }
+
+
+def _captured_json(
+    each: Input, holder: Person | None, survivor_of: dict[bytes, bytes]
+) -> JsonObject:
+    event = each.event
+    assert event is not None  # noqa: S101 - commands were left out
+    now: bytes | None = each.person
+    while now is not None and now in survivor_of:
+        now = survivor_of[now]
+    if each.status is Status.PERSONLESS and holder is not None:
+        now = holder.person_id
+    return {
+        "position": each.position,
+        "uuid": uuid_text(each.uuid),
+        "event": event.name,
+        "distinct_id": event.distinct_id,
+        "timestamp": format_time(event.time),
+        "received_at": format_time(each.received_at),
+        "arrived_at": format_time(each.arrived_at),
+        "status": each.status.text,
+        "person_id": None if now is None else uuid_text(now),
+        "stamped_person_id": None if each.person is None else uuid_text(each.person),
+        "properties": event.properties,
+        "input": decode_object(each.body),
+    }
+
+
+def _event_json(recorded: RecordedEvent, rules: dict[int, Rules]) -> JsonObject:
+    event = recorded.event
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    fields.update(
+        position=recorded.position,
+        person_id=uuid_text(recorded.stream),
+        version=recorded.version,
+        type=event.TOPIC,
+        recorded_at=format_time(event.recorded_at),
+        rules=_rules_json(rules, event.rules),
+    )
+    if "created_at" in fields:
+        fields["created_at"] = format_time(fields["created_at"])
+    first = ("position", "person_id", "version", "type", "recorded_at", "cause", "rules")
+    return {key: fields.pop(key) for key in first} | fields
+
+
+def _rules_json(rules: dict[int, Rules], version: int) -> JsonObject:
+    return {"name": rules[version].name, "version": version}
