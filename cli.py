@@ -2,7 +2,7 @@
 
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ import click
 import msgspec
 
 from . import __version__
-from .adapters import terminal
+from .adapters import narration, terminal
 from .adapters.file_import import Progress
 from .domain.errors import InvalidRules, PersonlogError
 from .domain.json_values import JsonObject
@@ -128,16 +128,12 @@ def _show(facts: JsonObject, json_: bool) -> None:
 
 
 def _show_list(
-    rows: Iterator[JsonObject],
-    columns: str,
-    json_: bool,
-    empty: str,
-    title: str = "",
+    rows: Iterable[JsonObject], columns: str, json_: bool, empty: str, wide: str = ""
 ) -> None:
     if json_:
         terminal.print_json_lines(rows)
     else:
-        terminal.print_table(columns.split(), rows, title=title, empty=empty)
+        terminal.print_table(columns.split(), rows, wide=wide.split(), empty=empty)
 
 
 @main.group()
@@ -179,27 +175,22 @@ def person(session: Session, wanted: str, json_: bool) -> None:
 def history(session: Session, wanted: str, json_: bool) -> None:
     """Show every domain event of a person and of those it absorbed, with its cause."""
     with session.open().read(session.project) as queries:
-        _show_history(queries.history(wanted), json_)
+        events = queries.history(wanted)
+        terminal.print_json_lines(events) if json_ else _show_history(events)
 
 
-def _show_history(events: Iterator[JsonObject], json_: bool, title: str = "") -> None:
-    if json_:
-        terminal.print_json_lines(events)
-        return
-    common = ("position", "person_id", "version", "type", "recorded_at", "cause", "rules")
+def _show_history(events: Iterable[JsonObject]) -> None:
     rows = (
         {
-            "position": event["position"],
             "at": event["recorded_at"],
-            "person": event["person_id"],
-            "type": event["type"],
-            "what": {key: value for key, value in event.items() if key not in common and value},
+            "person": narration.short_id(event["person_id"]),
             "input": event["cause"]["position"],
+            "what": narration.what_happened(event),
+            "position": event["position"],
         }
         for event in events
     )
-    columns = ["position", "at", "person", "type", "what", "input"]
-    terminal.print_table(columns, rows, title=title)
+    terminal.print_table(["position", "at", "person", "input", "what"], rows, wide=["what"])
 
 
 @main.command()
@@ -208,10 +199,26 @@ def _show_history(events: Iterator[JsonObject], json_: bool, title: str = "") ->
 @click.pass_obj
 def merges(session: Session, refused: bool, json_: bool) -> None:
     """Show every merge and every refusal with its reason."""
-    columns = "position at outcome reason own_id other_id survivor absorbed"
     with session.open().read(session.project) as queries:
         rows = queries.merges(refused_only=refused)
-        _show_list(rows, columns, json_, "no refusals" if refused else "no merges")
+        if json_:
+            terminal.print_json_lines(rows)
+        else:
+            _show_merges(rows, refused=refused)
+
+
+def _show_merges(rows: Iterable[JsonObject], *, refused: bool = False) -> None:
+    short = ({**row, **{key: narration.short_id(row[key]) for key in _PERSONS}} for row in rows)
+    columns = ["position", "at", "outcome", "reason", "own_id", "other_id"]
+    terminal.print_table(
+        columns if refused else [*columns, *_PERSONS],
+        short,
+        wide=["own_id", "other_id"],
+        empty="no refusals" if refused else "no merges",
+    )
+
+
+_PERSONS = ("survivor", "absorbed")
 
 
 @main.command()
@@ -220,7 +227,14 @@ def merges(session: Session, refused: bool, json_: bool) -> None:
 def warnings(session: Session, json_: bool) -> None:
     """Show every ingestion warning."""
     with session.open().read(session.project) as queries:
-        _show_list(queries.warnings(), "position received_at type details", json_, "no warnings")
+        rows = queries.warnings()
+        terminal.print_json_lines(rows) if json_ else _show_warnings(rows)
+
+
+def _show_warnings(rows: Iterable[JsonObject]) -> None:
+    told = ({**row, "details": narration.listed(row["details"], ("eventUuid",))} for row in rows)
+    columns = ["position", "received_at", "type", "details"]
+    terminal.print_table(columns, told, wide=["details"], empty="no warnings")
 
 
 @main.group()
@@ -237,7 +251,7 @@ def rejected_list(session: Session, json_: bool) -> None:
         rows = queries.rejected()
         if not json_:
             rows = ({**row, "raw": row["raw"][:200]} for row in rows)
-        _show_list(rows, "source line reason raw", json_, "nothing was rejected")
+        _show_list(rows, "source line reason raw", json_, "nothing was rejected", "source raw")
 
 
 @main.group()
@@ -251,7 +265,9 @@ def buffer() -> None:
 def buffer_list(session: Session, json_: bool) -> None:
     """Show every event being held, by due time."""
     with session.open().read(session.project) as queries:
-        _show_list(queries.held(), "position uuid distinct_id due_at", json_, "nothing is held")
+        rows = queries.held()
+        columns = "position uuid distinct_id due_at"
+        _show_list(rows, columns, json_, "nothing is held", "distinct_id")
 
 
 @buffer.command("release")
@@ -327,7 +343,7 @@ def _names(names: tuple[str, ...], all_: bool) -> tuple[str, ...]:
 def projections_list(session: Session, json_: bool) -> None:
     """Show the projections there are."""
     rows = session.open().projections.catalogue()
-    _show_list(iter(rows), "name version mode tables", json_, "none")
+    _show_list(rows, "name version mode tables", json_, "none")
 
 
 @projections.command("status")
@@ -337,7 +353,7 @@ def projections_status(session: Session, json_: bool) -> None:
     """Show how far each projection has come."""
     rows = session.open().projections.status(session.project)
     columns = "name version mode position head lag state last_error"
-    _show_list(iter(rows), columns, json_, "no projects yet")
+    _show_list(rows, columns, json_, "no projects yet")
 
 
 @projections.command("rebuild")
@@ -357,7 +373,7 @@ def projections_rebuild(
         rows = session.open().projections.rebuild(
             session.project, wanted, lambda at, of: bar.update("rebuild", at, of, at, "events")
         )
-    _show_list(iter(rows), "project domain_events projections", json_, "no projects yet")
+    _show_list(rows, "project domain_events projections", json_, "no projects yet")
 
 
 @projections.command("verify")
@@ -430,12 +446,12 @@ def project_create(session: Session, name: str, token: str | None, json_: bool) 
 def project_list(session: Session, json_: bool) -> None:
     """Show every project and how far it has come."""
     rows = session.open().list_projects()
-    _show_list(iter(rows), "name token inputs domain_events clock", json_, "no projects yet")
+    _show_list(rows, "name token inputs domain_events clock", json_, "no projects yet")
 
 
 @main.command()
 def demo() -> None:
-    """Import a small shipped history into a passing database and show what came of it."""
+    """Import a small shipped history into a temporary database and show what came of it."""
     source = resources.files(__package__) / "demo.jsonl"
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -443,13 +459,34 @@ def demo() -> None:
         Engine.open(f"sqlite:///{Path(folder) / 'demo.db'}", create=True) as engine,
     ):
         report = engine.ingest([str(file)])
-        terminal.print_facts(report.counts, title="What the import did")
+        _heading("Imported a small history: what became of its lines")
+        terminal.print_facts(report.counts)
         with engine.read(None) as queries:
-            persons = "distinct_ids is_identified created_at properties"
-            _show_list(queries.persons(), persons, json_=False, empty="", title="\nPersons")
-            links = "at outcome reason own_id other_id survivor"
-            _show_list(queries.merges(), links, json_=False, empty="", title="Merges and refusals")
-            told = "received_at type details"
-            _show_list(queries.warnings(), told, json_=False, empty="", title="Warnings")
-            _show_history(queries.history("alice"), json_=False, title="History of alice")
-        terminal.print_facts(engine.projections.verify(None, ()), title="Tables against the log")
+            _heading("The persons behind its IDs")
+            persons = (
+                {
+                    "person": narration.short_id(each["person_id"]),
+                    "distinct_ids": narration.joined(each["distinct_ids"]).replace(", ", "\n"),
+                    "identified": "yes" if each["is_identified"] else "no",
+                    "created_at": each["created_at"],
+                    "properties": narration.listed(each["properties"]),
+                }
+                for each in queries.persons()
+            )
+            columns = "person distinct_ids identified created_at properties"
+            _show_list(persons, columns, json_=False, empty="", wide="properties")
+            _heading("Which persons were merged, which merges were refused, and why")
+            _show_merges(queries.merges())
+            _heading("What the senders should be told")
+            _show_warnings(queries.warnings())
+            _heading("Lines that are no captured events")
+            _show_list(queries.rejected(), "line reason raw", json_=False, empty="none", wide="raw")
+            _heading("How alice came to be who she is")
+            _show_history(queries.history("alice"))
+        verdict = engine.projections.verify(None, ())
+        _heading("Every table compared with a replay of the log")
+        terminal.print_facts(verdict)
+
+
+def _heading(text: str) -> None:
+    terminal.print_heading(text)

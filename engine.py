@@ -115,7 +115,10 @@ class Engine:
             raise PersonlogError(
                 f"{name!r} cannot name a project: 1 to {MAX_PROJECT_NAME} printable characters."
             )
-        token = token or f"phc_{secrets.token_urlsafe(24)}"
+        if token is None:
+            token = f"phc_{secrets.token_urlsafe(24)}"
+        elif not token.strip():
+            raise PersonlogError("A token cannot be blank.")
         try:
             with self.database.write() as connection:
                 made = create_project(connection, name, token)
@@ -147,6 +150,8 @@ class Engine:
         ``project`` overrides what lines say; ``strict`` stops at the first line that is
         rejected; ``live`` takes arrivals from the machine's clock.
         """
+        if project is not None and not is_project_name(project):
+            raise PersonlogError(f"{project!r} cannot name a project.")
         for source in sources:
             if source != STANDARD_INPUT and not Path(source).exists():
                 raise UnreadableSource(f"{source} does not exist; nothing was imported.")
@@ -179,23 +184,24 @@ class Engine:
             "warnings": total.warnings,
             "seconds": round(seconds, 3),
         }
-        return ImportReport(counts, notes + self._notes(total))
+        return ImportReport(counts, notes + self._notes(total, unit_of_work.projects))
 
-    def _notes(self, outcome: Outcome) -> list[str]:
+    def _notes(self, outcome: Outcome, touched: set[str]) -> list[str]:
         notes = []
         if outcome.clamped:
             notes.append(
-                f"{outcome.clamped:,} events arrived before their project's clock;"
+                f"Captured events that arrived before their project's clock: {outcome.clamped:,};"
                 " they were processed as if they had arrived at it."
             )
         with self.database.read() as connection:
             for head in list_heads(connection):
                 buffer = SqlEventBuffer(connection, head.id)
-                if held := buffer.count():
+                if head.name in touched and (held := buffer.count()):
                     until = format_time(buffer.last_due() or 0)
                     notes.append(
-                        f"Project {head.name!r} still holds {held:,} events, the last until"
-                        f" {until}; later arrivals release them, or 'personlog buffer release'."
+                        f"Project {head.name!r} still holds captured events: {held:,}, the last"
+                        f" until {until}. Later arrivals release them, or 'personlog buffer"
+                        " release'."
                     )
         return notes
 

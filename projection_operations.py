@@ -124,7 +124,9 @@ def find_project(connection: sa.Connection, name: str | None) -> Head:
     heads = list_heads(connection)
     if name is None and len(heads) == 1:
         return heads[0]
-    known = ", ".join(repr(head.name) for head in heads[:10]) or "none yet"
+    if not heads:
+        raise UnknownProject("There is no project in this database yet; ingest something first.")
+    known = ", ".join(repr(head.name) for head in heads[:10])
     raise UnknownProject(
         f"There is no project {name or DEFAULT_PROJECT!r}; choose one with --project: {known}."
     )
@@ -137,7 +139,7 @@ def _heads(connection: sa.Connection, project: str | None) -> list[Head]:
 def _chosen(names: Sequence[str]) -> tuple[tuple[Projection, ...], bool]:
     """Split names into projections of the log and the stamps; no name means all of them."""
     of_log = tuple(name for name in names if name != operations.STAMPS)
-    chosen = () if names and not of_log else registry.named(of_log)
+    chosen = () if names and not of_log else registry.named(of_log, (operations.STAMPS,))
     return chosen, len(of_log) < len(names) or not names
 
 

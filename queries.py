@@ -50,12 +50,10 @@ class Queries:
 
         Raises :class:`UnknownPerson`.
         """
-        person_id = None
-        if not wanted.startswith(_PERSON_PREFIX):
-            person_id = holder_of(self._connection, self._project, wanted)
-        if person_id is None:
-            uuid = parse_uuid(wanted.removeprefix(_PERSON_PREFIX))
-            person_id = None if uuid is None else PersonId(uuid)
+        uuid = parse_uuid(wanted.removeprefix(_PERSON_PREFIX))
+        person_id = None if uuid is None else PersonId(uuid)
+        if uuid is None or not wanted.startswith(_PERSON_PREFIX):
+            person_id = holder_of(self._connection, self._project, wanted) or person_id
         found = person_id and one_person(self._connection, self._project, person_id)
         if not found:
             raise UnknownPerson(

@@ -8,9 +8,9 @@ import msgspec
 from ..domain.captured_event import (
     CapturedEvent,
     NotACapturedEvent,
-    arrival_of,
     read_captured_event,
 )
+from ..domain.event_time import read_times
 from ..domain.inputs import Command
 from ..domain.json_values import JsonObject, clean_text, compact
 from ..domain.uuids import derive_line_uuid
@@ -24,13 +24,12 @@ FUTURE_TOLERANCE_MS = 24 * 3_600_000
 """How far ahead of the machine's clock an arrival may lie; further would stop a project's clock."""
 
 
-class Arrival(msgspec.Struct, kw_only=True):
-    """A captured event at the door; ``arrival`` is None if the line tells no time at all."""
+class Arrival(msgspec.Struct):
+    """A captured event at the door: the raw bytes of line ``line`` of ``source``, and as read."""
 
     project: str
     raw: bytes
     event: CapturedEvent
-    arrival: int | None
     source: str
     line: int
 
@@ -98,25 +97,20 @@ class Door:
             project = self._project or self._named_project(sent)
         except _Refused as error:
             return self._reject(line, error.reason, None)
-        arrival = self._clock.now() if self._live else arrival_of(sent)
         try:
             event = read_captured_event(
-                sent, arrival or 0, lambda: derive_line_uuid(project, raw, self._occurrence(raw))
+                sent,
+                lambda: derive_line_uuid(project, raw, self._occurrence(raw)),
+                self._clock.now() if self._live else None,
             )
         except NotACapturedEvent as error:
-            return self._reject(line, error.reason, project, arrival)
+            return self._reject(line, error.reason, project, read_times(sent, None).arrival)
+        arrival = event.arrival
         if arrival is not None and arrival > self._latest:
             self._latest = self._clock.now() + FUTURE_TOLERANCE_MS
             if arrival > self._latest:
                 return self._reject(line, "arrival_in_future", project, arrival)
-        return Arrival(
-            project=project,
-            raw=raw,
-            event=event,
-            arrival=arrival,
-            source=self._source,
-            line=line.number,
-        )
+        return Arrival(project, raw, event, self._source, line.number)
 
     def skip(self, line: Line) -> None:
         """Count a line that an interrupted import has stored already."""

@@ -18,7 +18,14 @@ def append_events(statements: Statements, project: int, recorded: Sequence[Recor
     statements.insert(
         "stored_events",
         [
-            (project, each.position, each.stream, each.version, event.TOPIC, encode_event(event))
+            (
+                project,
+                each.position,
+                bytearray(each.stream),
+                each.version,
+                event.TOPIC,
+                bytearray(encode_event(event)),
+            )
             for each in recorded
             for event in (each.event,)
         ],

@@ -59,21 +59,24 @@ def newest_timestamp(connection: sa.Connection, project: int) -> int:
 
 
 def insert_inputs(statements: Statements, project: int, new: Sequence[Input]) -> None:
-    """Write new inputs, each once."""
+    """Write new inputs, each once.
+
+    Bytes go as ``bytearray``, which sqlite3 binds without asking for an adapter of the value.
+    """
     statements.insert(
         "inputs",
         [
             (
                 project,
                 each.position,
-                each.uuid,
+                bytearray(each.uuid),
                 each.sent_timestamp,
                 each.received_at,
                 each.arrived_at,
                 each.due_at,
-                each.status.value,
-                each.person,
-                each.body,
+                int(each.status),
+                None if each.person is None else bytearray(each.person),
+                bytearray(each.body),
             )
             for each in new
         ],
@@ -156,7 +159,7 @@ def to_input(row: Any) -> Input:
             found.command = _decode_command(found.body)
         else:
             found.event = read_captured_event(
-                decode_object(found.body), found.received_at, lambda: found.uuid
+                decode_object(found.body), lambda: found.uuid, found.received_at
             )
     except (msgspec.MsgspecError, Unreadable, NotACapturedEvent) as error:
         raise StoreError(

@@ -6,10 +6,12 @@ import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
+import msgspec
 import zstandard
 
 from ..domain.errors import UnreadableSource
@@ -22,7 +24,7 @@ _BUFFER = 256 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
-class Line(NamedTuple):
+class Line(msgspec.Struct, gc=False):
     """A line without its end; ``end`` is the offset behind it, in unpacked bytes.
 
     A line that is too long comes as its first :data:`MAX_LINE` bytes, with the ``digest`` of the
@@ -56,10 +58,11 @@ class LineReader:
         Raises :class:`UnreadableSource` where the source breaks off.
         """
         number = offset = 0
-        while raw := self._read(MAX_LINE + 1):
+        read, keep = partial(self._read, MAX_LINE + 1), self._unhashed.append
+        while raw := read():
             number += 1
             offset += len(raw)
-            self._unhashed.append(raw)
+            keep(raw)
             if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
                 raw = raw[len(_BYTE_ORDER_MARK) :]
             if len(raw) > MAX_LINE and raw[-1:] != b"\n":
@@ -68,7 +71,7 @@ class LineReader:
                 yield Line(number, offset, raw[:MAX_LINE], digest)
                 continue
             text = raw.rstrip(b"\r\n")
-            if text and not text.isspace():
+            if text[:1] == b"{" or (text and not text.isspace()):
                 yield Line(number, offset, text)
 
     def _skip_line(self, head: bytes) -> tuple[int, bytes]:
@@ -116,7 +119,7 @@ def open_source(name: str) -> Iterator[Source]:
         yield Source(sys.stdin.buffer)
         return
     try:
-        file = cast("BinaryIO", Path(name).open("rb", buffering=_BUFFER))  # noqa: SIM115
+        file = Path(name).open("rb", buffering=_BUFFER)  # noqa: SIM115 - closed below
     except OSError as error:
         raise UnreadableSource(f"{name} cannot be opened: {error.strerror}.") from error
     with file:

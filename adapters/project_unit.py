@@ -4,6 +4,7 @@ It works in pages, so that however many held events fall due at once, memory sta
 pages belong to the caller's transaction.
 """
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -11,7 +12,6 @@ import sqlalchemy as sa
 
 from ..domain.captured_event import CapturedEvent, read_captured_event
 from ..domain.events import (
-    DomainEvent,
     IngestionWarningRaised,
     MergeRefused,
     PersonAbsorbed,
@@ -119,18 +119,16 @@ class ProjectUnit:
 
     def _without_duplicates(self, items: Sequence[Arrival | Order]) -> list[Arrival | Order]:
         """Leave out captured events that are stored already; the first of a key wins."""
-        arrivals = [item for item in items if isinstance(item, Arrival)]
         newest = newest_timestamp(self._connection, self._head.id)
-        keys = {
-            (item.event.sent_timestamp, item.event.uuid)
-            for item in arrivals
-            if item.event.sent_timestamp <= newest
-        }
-        bodies = find_bodies(self._statements, self._head.id, keys)
+        keys = [_key(item) if isinstance(item, Arrival) else None for item in items]
+        bodies = find_bodies(
+            self._statements,
+            self._head.id,
+            {key for key in keys if key is not None and key[0] <= newest},
+        )
         fresh: list[Arrival | Order] = []
-        for item in items:
-            if isinstance(item, Arrival):
-                key: InputKey = (item.event.sent_timestamp, item.event.uuid)
+        for item, key in zip(items, keys, strict=True):
+            if key is not None and isinstance(item, Arrival):
                 first = bodies.setdefault(key, item.raw)
                 if first is not item.raw:
                     self._count_duplicate(item, first)
@@ -154,7 +152,7 @@ class ProjectUnit:
                 reason="uuid_reused",
                 raw=item.raw,
                 digest=line_digest(item.raw),
-                received_at=item.arrival,
+                received_at=item.event.arrival,
             )
         )
 
@@ -175,7 +173,8 @@ class ProjectUnit:
                 command=item.command,
                 status=Status.COMMAND,
             )
-        event, received_at = item.event, item.arrival
+        event = item.event
+        received_at = event.arrival
         if received_at is None:
             received_at = head.clock or started_at
             event = _read_again(item.raw, item, received_at)
@@ -184,13 +183,13 @@ class ProjectUnit:
         head.clock = max(head.clock, received_at)
         self.outcome.stored += 1
         return Input(
-            position=head.input_head,
-            uuid=event.uuid,
-            sent_timestamp=event.sent_timestamp,
-            received_at=received_at,
-            arrived_at=head.clock,
-            body=item.raw,
-            event=event,
+            head.input_head,
+            event.uuid,
+            event.sent_timestamp,
+            received_at,
+            head.clock,
+            item.raw,
+            event,
         )
 
     def _run_page(self, arrivals: Sequence[Input]) -> int:
@@ -226,10 +225,11 @@ class ProjectUnit:
         )
 
     def _write(self, walk: Walk, arrivals: Sequence[Input]) -> None:
-        head, statements, new = self._head, self._statements, {each.position for each in arrivals}
+        head, statements = self._head, self._statements
         insert_inputs(statements, head.id, arrivals)
-        released = [each for each in walk.processed if each.position not in new]
-        stamp_inputs(statements, head.id, released)
+        first_new = arrivals[0].position if arrivals else head.input_head + 1
+        held_before = [each for each in walk.released if each.position < first_new]
+        stamp_inputs(statements, head.id, held_before)
         append_events(statements, head.id, walk.recorded)
         recorded = Recorded(head.id, walk.recorded, walk.touched)
         for projection in self._lookups.projections:
@@ -241,18 +241,21 @@ class ProjectUnit:
 
     def _count(self, walk: Walk, arrivals: Sequence[Input]) -> None:
         outcome = self.outcome
-        outcome.held += sum(each.due_at is not None for each in arrivals)
-        outcome.released += sum(each.due_at is not None for each in walk.processed)
-        outcome.dropped += sum(each.status is Status.DROPPED for each in arrivals)
-        kinds: dict[type[DomainEvent], int] = {}
-        for each in walk.recorded:
-            kind = type(each.event)
-            kinds[kind] = kinds.get(kind, 0) + 1
+        outcome.released += len(walk.released)
+        for each in arrivals:
+            if each.status is not Status.ATTRIBUTED or each.due_at is not None:
+                outcome.held += each.due_at is not None
+                outcome.dropped += each.status is Status.DROPPED
+        kinds = Counter(type(each.event) for each in walk.recorded)
         outcome.domain_events += len(walk.recorded)
-        outcome.persons_created += kinds.get(PersonCreated, 0)
-        outcome.merges += kinds.get(PersonAbsorbed, 0)
-        outcome.refusals += kinds.get(MergeRefused, 0)
-        outcome.warnings += kinds.get(MergeRefused, 0) + kinds.get(IngestionWarningRaised, 0)
+        outcome.persons_created += kinds[PersonCreated]
+        outcome.merges += kinds[PersonAbsorbed]
+        outcome.refusals += kinds[MergeRefused]
+        outcome.warnings += kinds[MergeRefused] + kinds[IngestionWarningRaised]
+
+
+def _key(item: Arrival) -> InputKey:
+    return item.event.sent_timestamp, item.event.uuid
 
 
 def _distinct_ids(inputs: Sequence[Input]) -> set[str]:
@@ -263,6 +266,6 @@ def _distinct_ids(inputs: Sequence[Input]) -> set[str]:
     return wanted
 
 
-def _read_again(raw: bytes, item: Arrival, received_at: int = 0) -> CapturedEvent:
+def _read_again(raw: bytes, item: Arrival, received_at: int | None = None) -> CapturedEvent:
     """Read a line with the key of ``item``: an earlier one, or its own once it has an arrival."""
-    return read_captured_event(decode_object(raw), received_at, lambda: item.event.uuid)
+    return read_captured_event(decode_object(raw), lambda: item.event.uuid, received_at)

@@ -1,6 +1,7 @@
 """Showing things to people: tables, trees of facts, progress. Nothing here decides anything."""
 
 import json
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -28,7 +29,8 @@ def console(*, stderr: bool = False) -> Console:
     """Give a console; one that is piped is wide and without colour."""
     found = Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not found.is_terminal:
-        found = Console(stderr=stderr, highlight=False, width=_PIPED_WIDTH, no_color=True)
+        width = None if "COLUMNS" in os.environ else _PIPED_WIDTH
+        found = Console(stderr=stderr, highlight=False, width=width, no_color=True)
     return found
 
 
@@ -50,31 +52,61 @@ def printable(value: object) -> str:
 
 
 def print_table(
-    columns: Sequence[str], rows: Iterable[JsonObject], *, title: str = "", empty: str = "none"
+    columns: Sequence[str],
+    rows: Iterable[JsonObject],
+    *,
+    wide: Sequence[str] = (),
+    empty: str = "none",
 ) -> None:
-    """Print objects as a table of some of their fields; long values fold."""
+    """Print objects as a table of some of their fields.
+
+    Columns named in ``wide`` share the width that is left and fold; the others stay whole.
+    """
     out = console()
-    table = Table(box=box.SIMPLE_HEAD, title=title or None, title_justify="left", pad_edge=False)
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
     for column in columns:
-        table.add_column(column, overflow="fold")
-    count = 0
+        table.add_column(column, no_wrap=column not in wide, overflow="fold")
     for row in rows:
-        count += 1
-        table.add_row(*(Text(printable(row.get(column))) for column in columns))
-    if count:
-        out.print(table)
+        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
+    if table.row_count:
+        with out.capture() as captured:
+            out.print(table)
+        lines = captured.get().splitlines()
+        out.print(Text.from_ansi("\n".join(line.rstrip() for line in lines)))
     else:
-        out.print(Text(f"{title}: {empty}" if title else empty))
+        out.print(Text(empty))
 
 
-def print_facts(facts: JsonObject, *, title: str = "") -> None:
+def _cell(value: object) -> str:
+    """Write a value for a table: its own line breaks stay."""
+    text = value if isinstance(value, str) else "" if value is None else compact(value)
+    return "\n".join(printable(line) for line in text.split("\n"))
+
+
+def print_facts(facts: JsonObject) -> None:
     """Print an object as one fact a line."""
     out = console()
-    if title:
-        out.print(Text(title, style="bold"))
-    width = max((len(key) for key in facts), default=0)
-    for key, value in facts.items():
+    flat = dict(_flat(facts))
+    width = max(map(len, flat), default=0)
+    for key, value in flat.items():
         out.print(Text(f"{key:{width}}  {printable(value)}"))
+
+
+def _flat(facts: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
+    """Give the facts there are, those of objects inside under ``outer.inner``."""
+    for key, value in facts.items():
+        if isinstance(value, dict) and value:
+            yield from _flat(value, f"{prefix}{key}.")
+        elif value is not None:
+            yield prefix + key, value
+
+
+def print_heading(text: str) -> None:
+    """Print a heading, set off by an empty line."""
+    out = console()
+    out.print()
+    out.print(Text(text, style="bold"))
+    out.print()
 
 
 def print_note(text: str) -> None:

@@ -45,7 +45,7 @@ class UnitOfWork:
     """Stores batches, each in one transaction, on a connection of its own.
 
     Use it as a context manager. ``tables`` are all tables by name; ``on_wait`` is told the
-    project for whose lease it has to wait.
+    project for whose lease it has to wait. ``projects`` are those that were written.
     """
 
     def __init__(
@@ -63,6 +63,7 @@ class UnitOfWork:
         self._on_wait = on_wait
         self._page = page
         self._known: dict[str, Known] = {}
+        self.projects: set[str] = set()
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
@@ -97,6 +98,7 @@ class UnitOfWork:
                 cause = error
             else:
                 self._known.update(known)
+                self.projects.update(known)
                 return outcome
         raise ConcurrentWrite(
             f"Other writers were faster {MAX_ATTEMPTS} times on database {self._database.label};"

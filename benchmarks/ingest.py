@@ -75,20 +75,18 @@ def report(name: str, file: Path, runs: list[dict[str, Any]], base: list[dict[st
     baseline = median([run["eps"] for run in base])
     pairs = [r["events"] / r["seconds"] / b["eps"] for r, b in zip(runs, base, strict=True)]
     last = runs[-1]
+    cpu = median([run["cpu_seconds"] / run["events"] for run in runs])
+    rounds = ", ".join(f"{pair:.2f}" for pair in pairs)
     print(f"\n{name}: {last['events']:,} captured events, medians of {len(runs)} rounds")
     print(f"  captured events/s        {rate:>12,.0f}")
     print(f"  domain events/s          {rate * last['domain_events'] / last['events']:>12,.0f}")
-    print(
-        f"  CPU microseconds/event   {median([r['cpu_seconds'] / r['events'] for r in runs]) * 1e6:>12.1f}"
-    )
+    print(f"  CPU microseconds/event   {cpu * 1e6:>12.1f}")
     print(f"  peak memory, MB          {max(run['peak_mb'] for run in runs):>12,}")
     print(f"  disk per byte of input   {last['disk'] / file.stat().st_size:>12.2f}")
     print(
         f"  baseline upsert.py, ev/s {baseline:>12,.0f}   ({base[-1]['events']:,} captured events)"
     )
-    print(
-        f"  ratio to the baseline    {median(pairs):>12.2f}   (rounds: {', '.join(f'{p:.2f}' for p in pairs)})"
-    )
+    print(f"  ratio to the baseline    {median(pairs):>12.2f}   (rounds: {rounds})")
 
 
 def on_sqlite(file: Path, folder: Path, rounds: int) -> None:
@@ -151,9 +149,7 @@ def main() -> None:
             subprocess.run(
                 [sys.executable, HERE / "generate.py", str(args.events), "-o", file], check=True
             )
-        print(
-            f"{file.stat().st_size / MEGABYTE:,.0f} MB of JSON lines, Python {sys.version.split()[0]}"
-        )
+        print(f"{file.stat().st_size / MEGABYTE:,.0f} MB of lines, Python {sys.version.split()[0]}")
         if args.only != "postgresql":
             on_sqlite(file, folder, args.rounds)
         if args.only != "sqlite":

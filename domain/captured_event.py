@@ -9,11 +9,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from .distinct_id import COOKIELESS, other_id, own_id
-from .event_time import resolve_time
+from .distinct_id import COOKIELESS, is_usual, other_id, own_id
+from .event_time import read_times, resolve_time
 from .ingestion_warning import IngestionWarning
 from .json_values import JsonObject, compact
-from .times import parse_time
 from .uuids import parse_uuid, uuid_text
 
 LinkKind = Literal["identify", "create_alias", "merge_dangerously"]
@@ -27,30 +26,31 @@ LINKING_NAMES = frozenset(_LINKS)
 GROUP_NAME = "$groupidentify"
 
 
-class CapturedEvent(msgspec.Struct, kw_only=True):
+class CapturedEvent(msgspec.Struct):
     """A captured event after normalisation (semantics 0, steps 1, 2 and 4).
 
-    Times are milliseconds since 1970. ``sent_timestamp`` is the ``timestamp`` as sent, 0 if
-    there is no readable one: with project and uuid it is the key of a captured event, since
-    retries carry a new ``sent_at``. ``link`` is None unless the event names a usable other ID
-    that differs from its own; ``unset`` lists keys; a ``dropped`` event is kept as an input but
-    makes no person and changes none.
+    Times are milliseconds since 1970. ``arrival`` is None if the sender told no time at all.
+    ``sent_timestamp`` is the ``timestamp`` as sent, 0 if there is no readable one: with project
+    and uuid it is the key of a captured event, since retries carry a new ``sent_at``. ``link``
+    is None unless the event names a usable other ID that differs from its own; ``unset`` lists
+    keys; a ``dropped`` event is kept as an input but makes no person and changes none.
     """
 
     uuid: bytes
     sent_timestamp: int
+    arrival: int | None
     name: str
     distinct_id: str
     time: int
     properties: JsonObject
+    set_: JsonObject = {}
+    set_once: JsonObject = {}
+    unset: list[str] = []
     link: LinkKind | None = None
     other_id: str = ""
-    set_: JsonObject
-    set_once: JsonObject
-    unset: list[str]
     personless: bool = False
     dropped: bool = False
-    warnings: list[IngestionWarning]
+    warnings: list[IngestionWarning] = []
 
     @property
     def uuid_text(self) -> str:
@@ -66,56 +66,47 @@ class NotACapturedEvent(Exception):
         self.reason = reason
 
 
-def arrival_of(sent: JsonObject) -> int | None:
-    """Give a line's arrival: ``received_at``, else ``sent_at``, else ``timestamp``."""
-    for field in ("received_at", "sent_at", "timestamp"):
-        if (value := sent.get(field)) is not None and (moment := parse_time(value)) is not None:
-            return moment
-    return None
-
-
 def read_captured_event(
-    sent: JsonObject, received_at: int, derive_uuid: Callable[[], bytes]
+    sent: JsonObject, derive_uuid: Callable[[], bytes], received_at: int | None = None
 ) -> CapturedEvent:
-    """Read a JSON object that arrived at ``received_at`` (milliseconds since 1970).
+    """Read a JSON object.
 
-    ``derive_uuid`` gives the uuid of an event that was sent without one of uuid form.
+    ``derive_uuid`` gives the uuid of an event that was sent without one of uuid form. Without
+    ``received_at`` (milliseconds since 1970) the arrival is the one the sender tells:
+    ``received_at``, else ``sent_at``, else ``timestamp``.
     Raises :class:`NotACapturedEvent` with ``missing_event_name``, ``invalid_properties`` or
     ``missing_distinct_id``.
     """
     name = sent.get("event")
     if not isinstance(name, str) or not name:
         raise NotACapturedEvent("missing_event_name")
-    properties: JsonObject | None = sent.get("properties")
-    if properties is None:
-        properties = {}
-    elif not isinstance(properties, dict):
+    properties = sent.get("properties")
+    properties = {} if properties is None else properties
+    if not isinstance(properties, dict):
         raise NotACapturedEvent("invalid_properties")
-    distinct_id = _own_id(sent, properties)
-    if distinct_id is None:
-        raise NotACapturedEvent("missing_distinct_id")
-    timestamp = parse_time(sent.get("timestamp"))
+    distinct_id = sent.get("distinct_id")
+    if not is_usual(distinct_id):
+        distinct_id = _own_id(sent, properties)
     given = sent.get("uuid")
     uuid = parse_uuid(given) if isinstance(given, str) else None
+    times = read_times(sent, received_at)
     event = CapturedEvent(
-        uuid=derive_uuid() if uuid is None else uuid,
-        sent_timestamp=timestamp or 0,
-        name=name,
-        distinct_id=distinct_id,
-        time=received_at,
-        properties=properties,
-        set_=_operation(sent, properties, "$set"),
-        set_once=_operation(sent, properties, "$set_once"),
-        unset=_unset(properties["$unset"]) if "$unset" in properties else [],
-        warnings=[],
+        uuid or derive_uuid(),
+        times.timestamp or 0,
+        times.arrival,
+        name,
+        distinct_id,
+        times.arrival or 0,
+        properties,
     )
+    _read_operations(sent, event)
     if uuid is None and given is not None and given != "":
         event.dropped = True
         event.warnings.append(
             IngestionWarning("skipping_event_invalid_uuid", {"eventUuid": compact(given)})
         )
         return event
-    event.time = resolve_time(sent, timestamp, received_at, event.uuid, event.warnings)
+    event.time = resolve_time(sent, times, event.uuid, event.warnings)
     if "$process_person_profile" in properties or distinct_id == COOKIELESS:
         _read_person_profile(event)
     if name in _LINKS and not event.personless:
@@ -123,18 +114,29 @@ def read_captured_event(
     return event
 
 
-def _own_id(sent: JsonObject, properties: JsonObject) -> str | None:
+def _read_operations(sent: JsonObject, event: CapturedEvent) -> None:
+    properties = event.properties
+    if "$set" in properties or "$set" in sent:
+        event.set_ = _operation(sent, properties, "$set")
+    if "$set_once" in properties or "$set_once" in sent:
+        event.set_once = _operation(sent, properties, "$set_once")
+    if "$unset" in properties:
+        event.unset = _unset(properties["$unset"])
+
+
+def _own_id(sent: JsonObject, properties: JsonObject) -> str:
     """Find the own ID: top level, else in ``properties`` (semantics 1.1)."""
     top_level = sent.get("distinct_id")
     if top_level is None:
         top_level = sent.get("$distinct_id")
-    return own_id(properties.get("distinct_id") if top_level is None else top_level)
+    found = own_id(properties.get("distinct_id") if top_level is None else top_level)
+    if found is None:
+        raise NotACapturedEvent("missing_distinct_id")
+    return found
 
 
 def _operation(sent: JsonObject, properties: JsonObject, name: str) -> JsonObject:
     """Merge a top-level operation over the one in ``properties`` (semantics 5.2)."""
-    if name not in properties and name not in sent:
-        return {}
     inner, top = properties.get(name), sent.get(name)
     if not isinstance(top, dict):
         return inner if isinstance(inner, dict) else {}

@@ -3,6 +3,8 @@
 IDs are never trimmed, case-folded or Unicode-normalised (semantics 1.1).
 """
 
+from typing import TypeGuard
+
 from .json_values import clean_text, compact, js_text
 
 MAX_LENGTH = 200
@@ -35,6 +37,11 @@ _JS_WHITE_SPACE = (
     "\t\n\v\f\r \u00a0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
     "\u2028\u2029\u202f\u205f\u3000\ufeff"
 )
+
+
+def is_usual(value: object) -> TypeGuard[str]:
+    """Tell at a glance that a value is an ID which :func:`own_id` would leave as it is."""
+    return value.__class__ is str and 0 < len(value) <= MAX_LENGTH and value.isprintable()
 
 
 def own_id(value: object) -> str | None:

@@ -1,4 +1,6 @@
-"""When a captured event happened: the sender's clock, corrected by the arrival (semantics 11)."""
+"""When a captured event arrived and when it happened (semantics 11)."""
+
+import msgspec
 
 from .ingestion_warning import IngestionWarning
 from .json_values import JsonObject
@@ -9,40 +11,74 @@ FUTURE_TOLERANCE_MS = 23 * 3_600_000
 """How far ahead of its arrival an event may lie; further, and it is dated by its arrival."""
 
 
+class Times(msgspec.Struct, gc=False):
+    """The readable times of a captured event, in milliseconds; None where there is none."""
+
+    arrival: int | None
+    received_at: int | None
+    sent_at: int | None
+    timestamp: int | None
+
+
+def read_times(sent: JsonObject, arrival: int | None) -> Times:
+    """Read an event's times; an ``arrival`` that is given beats what the sender tells."""
+    text = sent.get("received_at")
+    received_at = None if text is None else parse_time(text)
+    text = sent.get("sent_at")
+    sent_at = None if text is None else parse_time(text)
+    text = sent.get("timestamp")
+    timestamp = None if text is None else parse_time(text)
+    if arrival is None:
+        arrival = received_at
+        if arrival is None:
+            arrival = timestamp if sent_at is None else sent_at
+    return Times(arrival, received_at, sent_at, timestamp)
+
+
 def resolve_time(
+    sent: JsonObject, times: Times, uuid: bytes, warnings: list[IngestionWarning]
+) -> int:
+    """Resolve an event's time in milliseconds; what cannot be used is added to ``warnings``.
+
+    First match: ``timestamp`` corrected by ``sent_at``, ``timestamp`` as it is, arrival minus
+    ``offset``, arrival.
+    """
+    now = times.arrival or 0
+    if times.received_at is None and sent.get("received_at") is not None:
+        warnings.append(_unreadable(sent, "received_at", "not a readable time", uuid))
+    sent_at = times.sent_at
+    if sent.get("sent_at") is not None:
+        if (sent.get("properties") or {}).get("$ignore_sent_at") is True:
+            sent_at = None
+        elif sent_at is None:
+            warnings.append(_unreadable(sent, "sent_at", "not a readable time", uuid))
+    timestamp = times.timestamp
+    if timestamp is not None:
+        field = "timestamp"
+        resolved = timestamp if sent_at is None else now + (timestamp - sent_at)
+    else:
+        field = "timestamp" if sent.get("timestamp") is not None else "offset"
+        if sent.get(field) is None:
+            return now
+        offset = sent[field]
+        if field == "timestamp" or isinstance(offset, bool) or not isinstance(offset, int | float):
+            warnings.append(_unreadable(sent, field, "not a readable time", uuid))
+            return now
+        resolved = now - int(offset)
+    return _checked(sent, field, resolved, now, uuid, warnings)
+
+
+def _checked(
     sent: JsonObject,
-    timestamp: int | None,
+    field: str,
+    resolved: int,
     now: int,
     uuid: bytes,
     warnings: list[IngestionWarning],
 ) -> int:
-    """Resolve an event's time in milliseconds; what cannot be used is added to ``warnings``.
-
-    ``timestamp`` is the one sent, if it is readable; ``now`` is the arrival. First match:
-    ``timestamp`` corrected by ``sent_at``, ``timestamp`` as it is, arrival minus ``offset``,
-    arrival.
-    """
-    if sent.get("received_at") is not None:
-        _read(sent, "received_at", uuid, warnings)
-    sent_at = None
-    if sent.get("sent_at") is not None and not _ignores_sent_at(sent):
-        sent_at = _read(sent, "sent_at", uuid, warnings)
-    if sent.get("timestamp") is not None:
-        field = "timestamp"
-        if timestamp is None:
-            warnings.append(_unreadable(field, sent[field], "not a readable time", uuid))
-            return now
-        resolved = timestamp if sent_at is None else now + (timestamp - sent_at)
-    elif sent.get("offset") is not None:
-        field, offset = "offset", sent["offset"]
-        if isinstance(offset, bool) or not isinstance(offset, int | float):
-            warnings.append(_unreadable(field, offset, "not a number of milliseconds", uuid))
-            return now
-        resolved = now - int(offset)
-    else:
-        return now
+    """Give the resolved time, or the arrival if it cannot be meant."""
     if not EARLIEST <= resolved <= LATEST:
-        warnings.append(_unreadable(field, sent[field], "year out of range", uuid))
+        warnings.append(_unreadable(sent, field, "year out of range", uuid))
         return now
     if resolved > now + FUTURE_TOLERANCE_MS:
         warnings.append(_in_future(sent, now, resolved, uuid))
@@ -50,21 +86,8 @@ def resolve_time(
     return resolved
 
 
-def _ignores_sent_at(sent: JsonObject) -> bool:
-    return (sent.get("properties") or {}).get("$ignore_sent_at") is True
-
-
-def _read(
-    sent: JsonObject, field: str, uuid: bytes, warnings: list[IngestionWarning]
-) -> int | None:
-    moment = parse_time(sent[field])
-    if moment is None:
-        warnings.append(_unreadable(field, sent[field], "not a readable time", uuid))
-    return moment
-
-
-def _unreadable(field: str, value: object, reason: str, uuid: bytes) -> IngestionWarning:
-    details = {"field": field, "value": value, "reason": reason, "eventUuid": uuid_text(uuid)}
+def _unreadable(sent: JsonObject, field: str, reason: str, uuid: bytes) -> IngestionWarning:
+    details = {"field": field, "value": sent[field], "reason": reason, "eventUuid": uuid_text(uuid)}
     return IngestionWarning("ignored_invalid_timestamp", details)
 
 

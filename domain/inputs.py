@@ -39,7 +39,7 @@ class ReleaseBuffer(msgspec.Struct, frozen=True, tag_field="command", tag="buffe
 Command = SetRules | ReleaseBuffer
 
 
-class Input(msgspec.Struct, kw_only=True):
+class Input(msgspec.Struct):
     """One input at its place.
 
     ``received_at`` is the arrival as it was, ``arrived_at`` the same but never before the

@@ -34,8 +34,8 @@ class Walk:
     or None: nobody) and is kept up to date; IDs of one person must share one :class:`Person`.
     ``held`` are events that
     earlier walks held. Afterwards ``recorded`` is the new part of the log, ``touched`` the
-    persons it changed, ``processed`` the inputs whose stamp is now known, and ``rules`` the
-    rule set in force.
+    persons it changed, ``released`` the events that were held and are processed now, and ``rules``
+    the rule set in force.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class Walk:
         self.log_head = log_head
         self.recorded: list[RecordedEvent] = []
         self.touched: dict[PersonId, Person] = {}
-        self.processed: list[Input] = []
+        self.released: list[Input] = []
         self._holders = holders
         self._held = [(event.due_at or 0, event.position, event) for event in held]
         heapify(self._held)
@@ -62,6 +62,7 @@ class Walk:
         while held and held[0][0] <= moment and (last is None or held[0][:2] <= last):
             due, _, released = heappop(held)
             assert released.event is not None  # noqa: S101 - only captured events are held
+            self.released.append(released)
             self._process(released, released.event, due)
 
     def arrive(self, arrival: Input) -> None:
@@ -93,7 +94,6 @@ class Walk:
             self._process(arrival, event, arrival.arrived_at)
 
     def _process(self, processed: Input, event: CapturedEvent, moment: int) -> None:
-        self.processed.append(processed)
         if event.dropped or event.personless:
             processed.status = Status.DROPPED if event.dropped else Status.PERSONLESS
             return
@@ -131,7 +131,6 @@ class Walk:
     def _obey(self, order: Input) -> None:
         """Carry out a command. Letting time pass is all that releasing the buffer takes."""
         order.status = Status.COMMAND
-        self.processed.append(order)
         if order.command is None or isinstance(order.command, ReleaseBuffer):
             return
         wanted = changed(self.rules, order.command.changes)

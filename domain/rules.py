@@ -74,7 +74,8 @@ def changed(rules: Rules, changes: JsonObject) -> Rules:
     """
     for key in changes:
         if key not in SETTABLE:
-            raise InvalidRules(f"There is no rule {key!r}; the rules are {', '.join(SETTABLE)}.")
+            known = f"the rules that can be are {', '.join(SETTABLE)}"
+            raise InvalidRules(f"Rule {key!r} cannot be set; {known}.")
     try:
         wanted = read_rules({**rules.model_dump(mode="json"), **changes})
     except ValidationError as error:

@@ -42,12 +42,12 @@ def parse_time(text: object) -> int | None:
     return None
 
 
-@lru_cache(maxsize=32_768)
+@lru_cache(maxsize=256)
 def _parse_text(text: str) -> int | None:
     if len(text) == _USUAL_LENGTH and text[10] == "T" and text[19] == "." and text[23] == "Z":
         # What nearly every SDK sends. Python's own parser takes exactly these forms alike.
         try:
-            return (datetime.fromisoformat(text) - _EPOCH) // _MILLISECOND
+            return round(datetime.fromisoformat(text).timestamp() * 1000)
         except ValueError:
             return None
     text = text.strip()

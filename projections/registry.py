@@ -26,15 +26,16 @@ METADATA: tuple[sa.MetaData, ...] = (
 )
 
 
-def named(names: tuple[str, ...]) -> tuple[Projection, ...]:
+def named(names: tuple[str, ...], others: tuple[str, ...] = ()) -> tuple[Projection, ...]:
     """Give the projections of these names, all of them if there is no name.
+
+    ``others`` are names to mention beside the known ones.
 
     Raises :class:`UnknownProjection` for a name that none has.
     """
     known = {projection.name: projection for projection in INLINE}
     for name in names:
         if name not in known:
-            raise UnknownProjection(
-                f"There is no projection {name!r}; there are {', '.join(known)}."
-            )
+            there_are = ", ".join([*known, *others])
+            raise UnknownProjection(f"There is no projection {name!r}; there are {there_are}.")
     return tuple(known[name] for name in names) if names else INLINE

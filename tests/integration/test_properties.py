@@ -51,7 +51,7 @@ def captured(draw: st.DrawFn) -> Json:
     name = draw(
         st.sampled_from(["$identify", "$identify", "$create_alias", "$merge_dangerously", "x", "y"])
     )
-    properties = draw(operations_)
+    properties: Json = dict(draw(operations_))
     if name == "$identify":
         properties["$anon_distinct_id"] = draw(ids)
     elif name != "x":

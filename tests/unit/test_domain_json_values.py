@@ -1,0 +1,167 @@
+"""JSON values: equality by value, the one text of equal values, and digests made of it."""
+
+from hashlib import sha256
+from itertools import combinations, product
+from typing import Any
+
+import pytest
+
+from personlog.domain.digest import Digest
+from personlog.domain.events import PropertiesSet, RecordedEvent
+from personlog.domain.json_values import canonical, clean_text, cleaned, compact, same_value
+from personlog.domain.person import Person
+
+from .conftest import HERE, USER, USER_TEXT, UUID
+
+EQUAL: list[list[Any]] = [
+    [None],
+    [True],
+    [False],
+    [0, 0.0, -0.0],
+    [1, 1.0],
+    [-1, -1.0],
+    [1.5],
+    [10**21, 1e21],
+    [2**53 + 1],
+    [2.0**53, 2**53],
+    [""],
+    ["1"],
+    ["true"],
+    ["null"],
+    ["a"],
+    ["A"],
+    ["jos\u00e9"],
+    ["jose\u0301"],
+    [[]],
+    [{}],
+    [[0], [0.0]],
+    [[False]],
+    [[None]],
+    [[1, 2], [1.0, 2]],
+    [[2, 1]],
+    [[[1], 2]],
+    [[1, [2]]],
+    [{"a": 1, "b": {"c": [1, 2]}}, {"b": {"c": [1.0, 2.0]}, "a": 1.0}],
+    [{"a": 1, "b": {"c": [True, 2]}}],
+    [{"a": None}],
+    [{"a": False}],
+    [{"a": 0}],
+    [{"b": None}],
+    [{"a": None, "b": None}],
+]
+"""Groups of equal values; values of two groups differ."""
+
+
+def test_equal_values_are_the_same_and_have_one_text() -> None:
+    for group in EQUAL:
+        for left, right in product(group, repeat=2):
+            assert same_value(left, right), (left, right)
+            assert canonical(left) == canonical(right)
+
+
+def test_different_values_are_not_the_same_and_have_different_texts() -> None:
+    for one, other in combinations(EQUAL, 2):
+        for left, right in product(one, other):
+            assert not same_value(left, right), (left, right)
+            assert not same_value(right, left), (right, left)
+            assert canonical(left) != canonical(right), (left, right)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"b": 1.0, "a": [True, None, -0.0, 1.5]}, '{"a":[true,null,0,1.5],"b":1}'),
+        ({"b": {"d": 1, "c": 2}, "B": 3, "": 4}, '{"":4,"B":3,"b":{"c":2,"d":1}}'),
+        ('a"b\\c/\u00e9\n\x01\x7f\u2028', '"a\\"b\\\\c/\u00e9\\n\\u0001\x7f\u2028"'),
+        # By code point, which is not the order of UTF-16
+        ({"\U00010000": 1, "\uffff": 2}, '{"\uffff":2,"\U00010000":1}'),
+        (1e21, "1000000000000000000000"),
+        (12345678901234567890123, "12345678901234567890123"),
+        (0.1, "0.1"),
+    ],
+)
+def test_the_canonical_text(value: Any, text: str) -> None:
+    assert canonical(value).decode() == text
+
+
+def test_compact_text_keeps_the_senders_order_and_characters() -> None:
+    assert compact({"b": 1, "a": ["\u00e9", None, 1.0]}) == '{"b":1,"a":["\u00e9",null,1.0]}'
+
+
+@pytest.mark.parametrize(
+    ("text", "clean"),
+    [
+        ("plain", "plain"),
+        ("a\0b\0", "a\ufffdb\ufffd"),
+        ("\ud83d", "\ufffd"),
+        ("\udc00\ud83d\U0001f600", "\ufffd\ufffd\U0001f600"),
+        ("\ufffd\n\x01", "\ufffd\n\x01"),
+    ],
+)
+def test_null_and_lone_surrogates_become_the_replacement_character(text: str, clean: str) -> None:
+    assert clean_text(text) == clean
+    assert cleaned({text: [text, {"k": text}], "n": 1}) == {
+        clean: [clean, {"k": clean}],
+        "n": 1,
+    }
+
+
+# Digests
+
+
+def digest_of(properties: dict[str, Any], **others: Any) -> str:
+    digest = Digest()
+    digest.add_person(Person(USER, version=3, properties=properties, **others))
+    digest.add_event(
+        RecordedEvent(1, USER, 1, PropertiesSet(**HERE, new=properties, old={}, unset=[]))
+    )
+    return digest.hexdigest()
+
+
+def test_a_digest_is_stable_under_key_order_and_the_spelling_of_numbers() -> None:
+    left = digest_of({"a": 1, "b": {"c": -0.0, "d": [2.0]}})
+    assert left == digest_of({"b": {"d": [2], "c": 0}, "a": 1.0})
+
+
+def test_a_digest_is_stable_under_the_order_in_which_ids_were_added() -> None:
+    assert digest_of({}, distinct_ids=["b", "a"]) == digest_of({}, distinct_ids=["a", "b"])
+
+
+@pytest.mark.parametrize("other", [{"a": True}, {"a": "1"}, {"a": 1, "b": None}, {}, {"A": 1}])
+def test_a_digest_tells_values_of_different_types_and_content_apart(other: dict[str, Any]) -> None:
+    assert digest_of({"a": 1}) != digest_of(other)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"created_at": 1}, {"is_identified": True}, {"distinct_ids": ["a"]}, {"merged_into": "x"}],
+)
+def test_a_digest_depends_on_everything_a_person_is(other: dict[str, Any]) -> None:
+    assert digest_of({}) != digest_of({}, **other)
+
+
+def test_a_digest_is_the_sha256_of_lines_of_canonical_json() -> None:
+    digest = Digest()
+    digest.add_person(
+        Person(USER, 2, 5, is_identified=True, distinct_ids=["u", "d"], properties={"a": 1.0})
+    )
+    event = PropertiesSet(**HERE, new={"a": 1.0}, old={}, unset=["b"])
+    digest.add_event(RecordedEvent(7, USER, 2, event))
+    lines = (
+        '{"created_at":5,"distinct_ids":["d","u"],"is_identified":true,"merged_into":null,'
+        f'"person_id":"{USER_TEXT}","properties":{{"a":1}},"version":2}}\n'
+        f'{{"position":7,"state":{{"cause":{{"position":9,"uuid":"{UUID}"}},"new":{{"a":1}},'
+        '"old":{},"recorded_at":1671530460000,"rules":1,"unset":["b"]},'
+        f'"stream":"{USER_TEXT}","type":"person.properties_set","version":2}}\n'
+    )
+    assert digest.hexdigest() == sha256(lines.encode()).hexdigest()
+
+
+def test_a_digest_depends_on_order() -> None:
+    first, second = Person(USER, 1), Person(USER, 2)
+    forwards, backwards = Digest(), Digest()
+    for each in (first, second):
+        forwards.add_person(each)
+    for each in (second, first):
+        backwards.add_person(each)
+    assert forwards.hexdigest() != backwards.hexdigest()
