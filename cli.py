@@ -89,7 +89,7 @@ def init(session: Session, json_: bool) -> None:
     type=click.Choice(["virtual", "system"]),
     default="virtual",
     show_default=True,
-    help="Whose time lines arrive at: their own, or the machine's.",
+    help="Whose time lines arrive at: their own, or the machine's, each stored at once.",
 )
 @as_json
 @click.pass_obj

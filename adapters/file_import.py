@@ -31,7 +31,8 @@ class ImportOptions(msgspec.Struct, kw_only=True):
     """How lines are read.
 
     ``project`` overrides what lines say; ``tokens`` maps tokens to project names; ``strict``
-    stops at the first line that is rejected; ``live`` takes arrivals from the clock.
+    stops at the first line that is rejected; ``live`` takes arrivals from the clock, and stores
+    each line at once.
     """
 
     clock: Clock
@@ -112,6 +113,8 @@ class FileImport:
 
     def _batches(self, lines: Iterator[Line], door: Door) -> Iterator["_Lines"]:
         """Collect lines into batches; the last one, marked as such, may be empty."""
+        # A live pipe may fall silent at any moment: nothing of it may wait for a full batch.
+        most = 1 if self._options.live else BATCH_LINES
         batch = _Lines()
         for line in lines:
             self.summary.read += 1
@@ -125,10 +128,8 @@ class FileImport:
                 batch.arrivals.append(admitted)
             batch.bytes += len(line.raw)
             batch.last = line
-            if (
-                len(batch.arrivals) + len(batch.rejections) >= BATCH_LINES
-                or batch.bytes >= BATCH_BYTES
-            ):
+            batch.lines += 1
+            if batch.lines >= most or batch.bytes >= BATCH_BYTES:
                 yield batch
                 batch = _Lines()
         batch.at_end = True
@@ -157,6 +158,7 @@ class _Lines(msgspec.Struct):
 
     arrivals: list[Arrival] = []
     rejections: list[Rejection] = []
+    lines: int = 0
     bytes: int = 0
     last: Line | None = None
     at_end: bool = False

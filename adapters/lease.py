@@ -41,10 +41,11 @@ class Lease:
             self._held.add(name)
 
     def release(self) -> None:
-        """Give every lease back."""
-        for name in sorted(self._held):
-            self._call("pg_advisory_unlock", name)
-        self._held.clear()
+        """Give every lease back; those of a lost connection went with it."""
+        held, self._held = sorted(self._held), set()
+        if not self._connection.invalidated:
+            for name in held:
+                self._call("pg_advisory_unlock", name)
 
     def _call(self, function: str, name: str) -> object:
         with self._connection.begin():

@@ -18,10 +18,12 @@ from personlog.domain.events import (
     PersonCreated,
     PersonIdentified,
     PropertiesSet,
+    RecordedEvent,
 )
 from personlog.domain.inputs import Command, Input
 from personlog.domain.json_values import JsonObject
 from personlog.domain.person import Person, evolve
+from personlog.domain.processing import Walk
 from personlog.domain.rules import DEFAULT_RULES, Rules
 from personlog.domain.uuids import PersonId, derive_person_id, parse_uuid, uuid_text
 
@@ -167,3 +169,38 @@ def ordered(position: int, arrived_at: int, command: Command) -> Input:
         body=msgspec.json.encode(command),
         command=command,
     )
+
+
+Holders = dict[str, Person | None]
+
+
+def walk_of(
+    inputs: Iterable[Input],
+    rules: Rules = DEFAULT_RULES,
+    holders: Holders | None = None,
+    held: Iterable[Input] = (),
+    log_head: int = 0,
+) -> Walk:
+    """A walk at which these inputs have arrived; ``holders`` and ``held`` were there before."""
+    walk = Walk(PROJECT, rules, {} if holders is None else holders, log_head, list(held))
+    for each in inputs:
+        walk.arrive(each)
+    return walk
+
+
+def log(*entries: tuple[PersonId, int, DomainEvent], after: int = 0) -> list[RecordedEvent]:
+    """The log's entries as (stream, version, event), at the positions that follow ``after``."""
+    return [
+        RecordedEvent(position, stream, version, event)
+        for position, (stream, version, event) in enumerate(entries, after + 1)
+    ]
+
+
+def released(walk: Walk) -> list[int]:
+    """The inputs that were held and have been processed since."""
+    return [each.position for each in walk.released]
+
+
+def decided(walk: Walk) -> list[int]:
+    """The inputs that domain events were decided for, in order of the log."""
+    return list(dict.fromkeys(each.event.cause.position for each in walk.recorded))

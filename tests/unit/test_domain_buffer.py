@@ -5,20 +5,16 @@ import pytest
 from personlog.domain.inputs import Status
 from personlog.domain.json_values import JsonObject
 from personlog.domain.person import Person
-from personlog.domain.processing import Walk
 from personlog.domain.rules import DEFAULT_RULES, Rules
 
-from .conftest import ARRIVED, PROJECT, USER, captured
+from .conftest import ARRIVED, USER, Holders, captured, walk_of
 
 PLAIN: JsonObject = {"event": "pageview", "distinct_id": "user"}
 
 
-def is_held(
-    sent: JsonObject, rules: Rules = DEFAULT_RULES, holders: dict[str, Person | None] | None = None
-) -> bool:
+def is_held(sent: JsonObject, rules: Rules = DEFAULT_RULES, holders: Holders | None = None) -> bool:
     arrival = captured(1, ARRIVED, sent)
-    walk = Walk(PROJECT, rules, {} if holders is None else holders, log_head=0, held=[])
-    walk.arrive(arrival)
+    walk_of([arrival], rules, holders)
     held = arrival.status is Status.HELD
     assert held is (arrival.due_at is not None)
     return held
@@ -93,5 +89,5 @@ def test_an_event_is_due_a_window_after_its_arrival_whatever_its_own_time(
     seconds: int, due: int
 ) -> None:
     arrival = captured(1, ARRIVED, {**PLAIN, "timestamp": "2022-12-01T00:00:00Z"})
-    Walk(PROJECT, Rules(buffer_seconds=seconds), {}, log_head=0, held=[]).arrive(arrival)
+    walk_of([arrival], Rules(buffer_seconds=seconds))
     assert arrival.due_at == ARRIVED + due

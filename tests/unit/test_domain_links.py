@@ -6,7 +6,6 @@ import pytest
 
 from personlog.domain.events import (
     DistinctIdAdded,
-    MergeRefused,
     PersonCreated,
     PersonIdentified,
     PropertiesSet,
@@ -141,27 +140,6 @@ def test_a_falsy_alias_is_ignored_silently(event: str, alias: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("anonymous", "text"),
-    [(None, "null"), ("", ""), (0, "0"), (False, "false"), ([], ""), ({}, "[object Object]")],
-)
-def test_a_falsy_anonymous_id_is_read_as_text_and_refused(anonymous: Any, text: str) -> None:
-    sent = {
-        "event": "$identify",
-        "distinct_id": "user",
-        "properties": {"$anon_distinct_id": anonymous},
-    }
-    given(person(USER, "user")).when(sent).then((USER, refused("user", text, illegal=text)))
-
-
-@pytest.mark.parametrize(("alias", "text"), [([], ""), ({}, "[object Object]"), (True, "true")])
-def test_an_alias_that_is_true_to_javascript_is_read_as_text(alias: Any, text: str) -> None:
-    sent = {"event": "$create_alias", "distinct_id": "user", "properties": {"alias": alias}}
-    given(person(USER, "user")).when(sent).then(
-        (USER, refused("user", text, illegal=text, link="create_alias")),
-    )
-
-
-@pytest.mark.parametrize(
     ("event", "field"),
     [
         ("$identify", "alias"),
@@ -195,76 +173,3 @@ def test_equal_illegal_ids_are_no_refusal_since_equality_is_tested_first() -> No
         "properties": {"$anon_distinct_id": None},
     }
     given(person(USER, "null")).when(sent).then_nothing()
-
-
-def refused(own_id: str, other_id: str, *, illegal: str, link: str = "identify") -> MergeRefused:
-    return MergeRefused(
-        **HERE,
-        reason="illegal_distinct_id",
-        link=link,  # type: ignore[arg-type]
-        own_id=own_id,
-        other_id=other_id,
-        illegal_id=illegal,
-        other_person=None,
-    )
-
-
-def identify(own_id: str, other_id: str) -> JsonObject:
-    return {
-        "event": "$identify",
-        "distinct_id": own_id,
-        "properties": {"$anon_distinct_id": other_id, "$set": {"a": 1}},
-    }
-
-
-def test_an_illegal_other_id_is_refused_and_gets_no_person() -> None:
-    after = (
-        given()
-        .when(identify("user", "undefined"))
-        .then(
-            (NEW, PersonCreated(**HERE, created_at=ARRIVED)),
-            (NEW, DistinctIdAdded(**HERE, distinct_id="user")),
-            (NEW, refused("user", "undefined", illegal="undefined")),
-            (NEW, PropertiesSet(**HERE, new={"a": 1}, old={}, unset=[])),
-        )
-    )
-    assert after.holder("undefined") is None
-    assert not after.persons[NEW].is_identified
-
-
-def test_an_illegal_own_id_is_refused_and_gets_its_person_all_the_same() -> None:
-    guest = new("guest")
-    after = (
-        given()
-        .when(identify("guest", "device"))
-        .then(
-            (guest, PersonCreated(**HERE, created_at=ARRIVED)),
-            (guest, DistinctIdAdded(**HERE, distinct_id="guest")),
-            (guest, refused("guest", "device", illegal="guest")),
-            (guest, PropertiesSet(**HERE, new={"a": 1}, old={}, unset=[])),
-        )
-    )
-    assert after.holder("device") is None
-
-
-def test_of_two_illegal_ids_the_own_one_is_named() -> None:
-    given(person(USER, "guest")).when(identify("guest", "null")).then(
-        (USER, refused("guest", "null", illegal="guest")),
-        (USER, PropertiesSet(**HERE, new={"a": 1}, old={}, unset=[])),
-    )
-
-
-@pytest.mark.parametrize("event", ["$create_alias", "$merge_dangerously"])
-def test_illegal_ids_are_refused_to_every_link(event: str) -> None:
-    sent = {"event": event, "distinct_id": "user", "properties": {"alias": "anonymous"}}
-    given(person(USER, "user"), person(DEVICE, "anonymous")).when(sent).then(
-        (USER, refused("user", "anonymous", illegal="anonymous", link=event[1:])),
-    )
-
-
-def test_plain_events_may_use_illegal_ids() -> None:
-    guest = new("guest")
-    given().when({"event": "pageview", "distinct_id": "guest"}).then(
-        (guest, PersonCreated(**HERE, created_at=ARRIVED)),
-        (guest, DistinctIdAdded(**HERE, distinct_id="guest")),
-    )

@@ -1,13 +1,13 @@
-"""Merging two persons: who survives, what is taken and lost, and when it is refused."""
+"""Merging two persons: who survives, what is taken, and what is lost."""
 
 from copy import deepcopy
 
 import pytest
 
+from personlog.domain.captured_event import LinkKind
 from personlog.domain.decision import Occasion, decide
 from personlog.domain.events import (
     MergedInto,
-    MergeRefused,
     PersonAbsorbed,
     PersonIdentified,
     PropertiesSet,
@@ -51,11 +51,12 @@ def absorbed(
     lost: JsonObject | None = None,
     created_at: int = EARLIER,
     distinct_ids: tuple[str, ...] = ("device",),
+    link: LinkKind = "identify",
 ) -> PersonAbsorbed:
     return PersonAbsorbed(
         **HERE,
         absorbed=DEVICE_TEXT,
-        link="identify",
+        link=link,
         own_id="user",
         other_id="device",
         distinct_ids=list(distinct_ids),
@@ -181,132 +182,27 @@ def test_an_identified_own_person_is_not_identified_again() -> None:
     )
 
 
-def test_alias_merges_the_alias_into_the_own_person() -> None:
+def test_alias_merges_the_person_of_the_alias_into_the_own_one() -> None:
     given(person(USER, "user"), person(DEVICE, "device")).when(ALIAS).then(
         (DEVICE, MERGED_INTO),
-        (
-            USER,
-            PersonAbsorbed(
-                **HERE,
-                absorbed=DEVICE_TEXT,
-                link="create_alias",
-                own_id="user",
-                other_id="device",
-                distinct_ids=["device"],
-                taken={},
-                lost={},
-                created_at=EARLIER,
-            ),
-        ),
+        (USER, absorbed(link="create_alias")),
         (USER, PersonIdentified(**HERE)),
     )
 
 
-def refused(own_id: str = "user", other_id: str = "device", by: str = DEVICE_TEXT) -> MergeRefused:
-    return MergeRefused(
-        **HERE,
-        reason="already_identified",
-        link="identify",
-        own_id=own_id,
-        other_id=other_id,
-        illegal_id=None,
-        other_person=by,
-    )
-
-
-def test_an_identified_other_person_is_not_merged_and_the_own_one_becomes_identified() -> None:
-    own, other = {"a": 1}, {"b": 2}
-    after = (
-        given(
-            person(USER, "user", properties=own),
-            person(DEVICE, "device", properties=other, is_identified=True, created_at=1),
-        )
-        .when({**IDENTIFY, "$set_once": {"b": 3}})
-        .then(
-            (USER, refused()),
-            (USER, PersonIdentified(**HERE)),
-            (USER, PropertiesSet(**HERE, new={"b": 3}, old={}, unset=[])),
-        )
-    )
-    assert after.persons[USER].properties == {"a": 1, "b": 3}
-    assert after.persons[USER].created_at == EARLIER
-    assert after.persons[DEVICE].properties == {"b": 2}
-
-
-def test_after_a_refusal_the_reverse_direction_is_refused_too() -> None:
-    reverse = {
-        "event": "$identify",
-        "distinct_id": "device",
-        "properties": {"$anon_distinct_id": "user"},
-    }
-    (
-        given(person(USER, "user"), person(DEVICE, "device", is_identified=True))
-        .when(IDENTIFY)
-        .then((USER, refused()), (USER, PersonIdentified(**HERE)))
-        .when(reverse)
-        .then((DEVICE, refused("device", "user", USER_TEXT)))
-    )
-
-
-def test_the_reverse_direction_is_allowed_as_the_first_attempt() -> None:
-    given(person(USER, "user", is_identified=True), person(DEVICE, "device")).when(IDENTIFY).then(
-        (DEVICE, MERGED_INTO), (USER, absorbed())
-    )
-
-
-def test_every_repeated_refusal_is_recorded() -> None:
-    (
-        given(
-            person(USER, "user", is_identified=True), person(DEVICE, "device", is_identified=True)
-        )
-        .when(IDENTIFY)
-        .then((USER, refused()))
-        .when(IDENTIFY)
-        .then((USER, refused()))
-    )
-
-
-def test_it_is_the_person_that_is_identified_whichever_of_its_ids_is_named() -> None:
-    other = person(DEVICE, "known", "device", is_identified=True)
-    given(person(USER, "user"), other).when(IDENTIFY).then(
-        (USER, refused()), (USER, PersonIdentified(**HERE))
-    )
-
-
-def test_a_refused_person_can_still_absorb_an_unidentified_one() -> None:
-    given(person(USER, "user", is_identified=True), person(DEVICE, "device")).when(
-        {**IDENTIFY, "properties": {"$anon_distinct_id": "device", "$set": {"a": 1}}}
-    ).then(
+def test_merge_dangerously_merges_an_identified_person_the_same_way() -> None:
+    identified = person(DEVICE, "device", is_identified=True, properties={"a": 1, "b": 2})
+    given(person(USER, "user", properties={"a": 0}), identified).when(DANGEROUSLY).then(
         (DEVICE, MERGED_INTO),
-        (USER, absorbed()),
-        (USER, PropertiesSet(**HERE, new={"a": 1}, old={}, unset=[])),
-    )
-
-
-@pytest.mark.parametrize("own_is_identified", [True, False])
-def test_merge_dangerously_merges_an_identified_person(own_is_identified: bool) -> None:
-    expected = [
-        (DEVICE, MERGED_INTO),
-        (
-            USER,
-            PersonAbsorbed(
-                **HERE,
-                absorbed=DEVICE_TEXT,
-                link="merge_dangerously",
-                own_id="user",
-                other_id="device",
-                distinct_ids=["device"],
-                taken={"b": 2},
-                lost={},
-                created_at=EARLIER,
-            ),
-        ),
+        (USER, absorbed({"b": 2}, {"a": 1}, link="merge_dangerously")),
         (USER, PersonIdentified(**HERE)),
-    ]
+    )
+
+
+def test_merge_dangerously_merges_two_identified_persons() -> None:
     given(
-        person(USER, "user", is_identified=own_is_identified),
-        person(DEVICE, "device", is_identified=True, properties={"b": 2}),
-    ).when(DANGEROUSLY).then(*(expected[:2] if own_is_identified else expected))
+        person(USER, "user", is_identified=True), person(DEVICE, "device", is_identified=True)
+    ).when(DANGEROUSLY).then((DEVICE, MERGED_INTO), (USER, absorbed(link="merge_dangerously")))
 
 
 def test_the_version_of_the_rules_is_recorded() -> None:

@@ -2,11 +2,9 @@
 
 from personlog.domain.inputs import Input, ReleaseBuffer, Status
 from personlog.domain.json_values import JsonObject
-from personlog.domain.processing import Walk
-from personlog.domain.rules import DEFAULT_RULES
 from personlog.domain.stamping import Stamp, fold_stamps
 
-from .conftest import ARRIVED, PROJECT, captured, new, ordered
+from .conftest import ARRIVED, captured, new, ordered, walk_of
 
 MINUTE = 60_000
 
@@ -32,9 +30,7 @@ def test_stamps_say_who_held_the_id_when_the_input_was_processed() -> None:
         captured(7, ARRIVED + MINUTE, sent("late")),
         ordered(8, ARRIVED + MINUTE, ReleaseBuffer(ARRIVED + MINUTE)),
     ]
-    walk = Walk(PROJECT, DEFAULT_RULES, {}, 0, [])
-    for each in inputs:
-        walk.arrive(each)
+    walk = walk_of(inputs)
 
     def place(each: Input) -> tuple[int, bool, int]:
         return (each.due_at or each.arrived_at, each.due_at is None, each.position)
