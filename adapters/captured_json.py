@@ -17,6 +17,7 @@ MAX_DEPTH = 128
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"')
+_BACKSLASH = ord("\\")
 _OPENING, _CLOSING = b"[{", b"]}"
 
 
@@ -40,7 +41,7 @@ def decode_object(raw: bytes) -> JsonObject:
         found = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return _decode_slowly(raw)
-    return cleaned(found) if b"\\u0000" in raw else found
+    return cleaned(found) if _BACKSLASH in raw and b"\\u0000" in raw else found
 
 
 def _decode_slowly(raw: bytes) -> JsonObject:

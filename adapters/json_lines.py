@@ -7,7 +7,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
-from hashlib import blake2b
+from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
@@ -43,7 +43,7 @@ class LineReader:
     def __init__(self, stream: BinaryIO, source: str) -> None:
         self._stream = stream
         self._source = source
-        self._hash = blake2b(digest_size=16)
+        self._hash = sha256()
         self._unhashed: list[bytes] = []
 
     def prefix_hash(self) -> bytes:

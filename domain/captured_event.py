@@ -33,7 +33,8 @@ class CapturedEvent(msgspec.Struct):
     ``sent_timestamp`` is the ``timestamp`` as sent, 0 if there is no readable one: with project
     and uuid it is the key of a captured event, since retries carry a new ``sent_at``. ``link``
     is None unless the event names a usable other ID that differs from its own; ``unset`` lists
-    keys; a ``dropped`` event is kept as an input but makes no person and changes none.
+    keys; a ``dropped`` event is kept as an input but makes no person and changes none. An event
+    is ``plain`` if it can change nothing once its own ID has a person: most can not.
     """
 
     uuid: bytes
@@ -50,6 +51,7 @@ class CapturedEvent(msgspec.Struct):
     other_id: str = ""
     personless: bool = False
     dropped: bool = False
+    plain: bool = False
     warnings: list[IngestionWarning] = []
 
     @property
@@ -84,9 +86,7 @@ def read_captured_event(
     properties = {} if properties is None else properties
     if not isinstance(properties, dict):
         raise NotACapturedEvent("invalid_properties")
-    distinct_id = sent.get("distinct_id")
-    if not is_usual(distinct_id):
-        distinct_id = _own_id(sent, properties)
+    distinct_id = _own_id(sent, properties)
     given = sent.get("uuid")
     uuid = parse_uuid(given) if isinstance(given, str) else None
     times = read_times(sent, received_at)
@@ -99,7 +99,7 @@ def read_captured_event(
         times.arrival or 0,
         properties,
     )
-    _read_operations(sent, event)
+    _read_operations(sent, properties, event)
     if uuid is None and given is not None and given != "":
         event.dropped = True
         event.warnings.append(
@@ -111,11 +111,18 @@ def read_captured_event(
         _read_person_profile(event)
     if name in _LINKS and not event.personless:
         _read_link(event)
+    event.plain = not (
+        event.link
+        or event.set_
+        or event.set_once
+        or event.unset
+        or event.personless
+        or event.warnings
+    )
     return event
 
 
-def _read_operations(sent: JsonObject, event: CapturedEvent) -> None:
-    properties = event.properties
+def _read_operations(sent: JsonObject, properties: JsonObject, event: CapturedEvent) -> None:
     if "$set" in properties or "$set" in sent:
         event.set_ = _operation(sent, properties, "$set")
     if "$set_once" in properties or "$set_once" in sent:
@@ -127,6 +134,8 @@ def _read_operations(sent: JsonObject, event: CapturedEvent) -> None:
 def _own_id(sent: JsonObject, properties: JsonObject) -> str:
     """Find the own ID: top level, else in ``properties`` (semantics 1.1)."""
     top_level = sent.get("distinct_id")
+    if is_usual(top_level):
+        return top_level
     if top_level is None:
         top_level = sent.get("$distinct_id")
     found = own_id(properties.get("distinct_id") if top_level is None else top_level)

@@ -50,17 +50,6 @@ class _Header(NamedTuple):
     rules: int
 
 
-def changes_nothing(event: CapturedEvent, rules: Rules) -> bool:
-    """Tell whether an event of a known person can change nothing at all: most can not."""
-    return (
-        event.link is None
-        and not event.set_
-        and not event.set_once
-        and not event.unset
-        and not rules.auto_person_properties
-    )
-
-
 def decide(
     event: CapturedEvent, own: Person | None, other: Person | None, occasion: Occasion
 ) -> list[Decided]:
@@ -70,7 +59,7 @@ def decide(
     come in the order of the log: linking first, then the properties of the resulting person.
     """
     rules = occasion.rules
-    if own is not None and changes_nothing(event, rules):
+    if own is not None and event.plain and not rules.auto_person_properties:
         return []
     set_, set_once = lift(event) if rules.auto_person_properties else (event.set_, event.set_once)
     header = _Header(

@@ -22,12 +22,12 @@ class Times(msgspec.Struct, gc=False):
 
 def read_times(sent: JsonObject, arrival: int | None) -> Times:
     """Read an event's times; an ``arrival`` that is given beats what the sender tells."""
-    text = sent.get("received_at")
-    received_at = None if text is None else parse_time(text)
+    first = sent.get("received_at")
+    received_at = None if first is None else parse_time(first)
+    text = sent.get("timestamp")
+    timestamp = received_at if text == first else parse_time(text)
     text = sent.get("sent_at")
     sent_at = None if text is None else parse_time(text)
-    text = sent.get("timestamp")
-    timestamp = None if text is None else parse_time(text)
     if arrival is None:
         arrival = received_at
         if arrival is None:

@@ -8,7 +8,7 @@ from heapq import heapify, heappop, heappush
 
 from .buffer import due_at, is_held
 from .captured_event import CapturedEvent
-from .decision import Decided, Occasion, changes_nothing, decide
+from .decision import Decided, Occasion, decide
 from .events import (
     Cause,
     DistinctIdAdded,
@@ -86,6 +86,9 @@ class Walk:
                 ),
             )
         own = self._holders.get(event.distinct_id)
+        if own is not None and event.plain and not self.rules.auto_person_properties:
+            arrival.person = own.person_id  # nothing to hold, and decide() has nothing to say
+            return
         if own is None and is_held(event, self.rules):
             arrival.status = Status.HELD
             arrival.due_at = due_at(arrival.arrived_at, self.rules)
@@ -100,9 +103,6 @@ class Walk:
         processed.status = Status.ATTRIBUTED
         holders = self._holders
         own = holders.get(event.distinct_id)
-        if own is not None and changes_nothing(event, self.rules):
-            processed.person = own.person_id
-            return
         occasion = Occasion(
             self.project, processed.position, processed.arrived_at, moment, self.rules
         )

@@ -36,6 +36,12 @@ def parse_time(text: object) -> int | None:
     before the time, slash dates, RFC 2822, and seconds or milliseconds since 1970.
     """
     if text.__class__ is str:
+        # What nearly every SDK sends, which Python's own parser takes alike in every version.
+        if len(text) == _USUAL_LENGTH and text[10] == "T" and text[19] == "." and text[23] == "Z":
+            try:
+                return round(datetime.fromisoformat(text).timestamp() * 1000)
+            except ValueError:
+                return None
         return _parse_text(text)
     if isinstance(text, int | float) and not isinstance(text, bool):
         return _parse_text(str(text))
@@ -44,12 +50,6 @@ def parse_time(text: object) -> int | None:
 
 @lru_cache(maxsize=256)
 def _parse_text(text: str) -> int | None:
-    if len(text) == _USUAL_LENGTH and text[10] == "T" and text[19] == "." and text[23] == "Z":
-        # What nearly every SDK sends. Python's own parser takes exactly these forms alike.
-        try:
-            return round(datetime.fromisoformat(text).timestamp() * 1000)
-        except ValueError:
-            return None
     text = text.strip()
     if (found := _ISO.fullmatch(text)) is not None:
         return _parse_iso(found)

@@ -60,7 +60,7 @@ def test_what_lacks_a_name_an_own_id_or_proper_properties_is_no_captured_event(
 ) -> None:
     with pytest.raises(NotACapturedEvent) as caught:
         read({**PLAIN, **change})
-    assert caught.value.reason == reason
+    assert caught.value.reason == str(caught.value) == reason
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from personlog.domain.json_values import canonical, clean_text, cleaned, compact, same_value
+from personlog.domain.json_values import canonical, clean_text, cleaned, compact, finite, same_value
 
 EQUAL: list[list[Any]] = [
     [None],
@@ -98,3 +98,10 @@ def test_null_and_lone_surrogates_become_the_replacement_character(text: str, cl
         clean: [clean, {"k": clean}],
         "n": 1,
     }
+
+
+def test_a_number_that_no_double_can_hold_is_refused() -> None:
+    assert finite("1.7976931348623157e308") == 1.7976931348623157e308
+    for text in ("1e309", "-1e309"):
+        with pytest.raises(OverflowError, match=text):
+            finite(text)
