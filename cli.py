@@ -247,11 +247,10 @@ def rejected() -> None:
 @click.pass_obj
 def rejected_list(session: Session, json_: bool) -> None:
     """Show every rejected line with its reason."""
-    with session.open().read(session.project) as queries:
-        rows = queries.rejected()
-        if not json_:
-            rows = ({**row, "raw": row["raw"][:200]} for row in rows)
-        _show_list(rows, "source line reason raw", json_, "nothing was rejected", "source raw")
+    rows = session.open().rejected(session.project)
+    if not json_:
+        rows = ({**row, "raw": row["raw"][:200]} for row in rows)
+    _show_list(rows, "source line reason raw", json_, "nothing was rejected", "source raw")
 
 
 @main.group()
@@ -480,7 +479,8 @@ def demo() -> None:
             _heading("What the senders should be told")
             _show_warnings(queries.warnings())
             _heading("Lines that are no captured events")
-            _show_list(queries.rejected(), "line reason raw", json_=False, empty="none", wide="raw")
+            rows = engine.rejected(None)
+            _show_list(rows, "line reason raw", json_=False, empty="none", wide="raw")
             _heading("How alice came to be who she is")
             _show_history(queries.history("alice"))
         verdict = engine.projections.verify(None, ())

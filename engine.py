@@ -38,7 +38,7 @@ from .projection_operations import ProjectionOperations, find_project, paused_co
 from .projections import registry
 from .projections.distinct_ids import find_holders
 from .projections.rule_sets import rules_in_force
-from .queries import Queries
+from .queries import Queries, rejected_json
 
 LOOKUPS = Lookups(registry.INLINE, find_holders, rules_in_force)
 
@@ -249,6 +249,16 @@ class Engine:
         """Read one project in one snapshot."""
         with self.database.read() as connection:
             yield Queries(connection, find_project(connection, project))
+
+    def rejected(self, project: str | None) -> Iterator[JsonObject]:
+        """Give a project's rejected lines, and those that told no project.
+
+        A database may hold nothing else: then there is no project to choose.
+        """
+        with self.database.read() as connection:
+            nobody = project is None and not list_heads(connection)
+            name = DEFAULT_PROJECT if nobody else find_project(connection, project).name
+            yield from rejected_json(connection, name)
 
     def digest(self, project: str | None) -> JsonObject:
         """Give the digests of a project's persons and log."""

@@ -128,17 +128,6 @@ class Queries:
                     "received_at": format_time(received[row.position]),
                 }
 
-    def rejected(self) -> Iterator[JsonObject]:
-        """Give every rejected line of the project, and those that told no project."""
-        for row in select_rejected(self._connection, self._head.name):
-            yield {
-                "source": row.source,
-                "line": row.line,
-                "reason": row.reason,
-                "raw": row.raw.decode(errors="replace"),
-                "received_at": None if row.received_at is None else format_time(row.received_at),
-            }
-
     def held(self) -> Iterator[JsonObject]:
         """Give the events being held, by due time."""
         for held in SqlEventBuffer(self._connection, self._project).held():
@@ -180,6 +169,18 @@ class Queries:
                 ):
                     continue
                 yield _captured_json(each, holder, survivor_of)
+
+
+def rejected_json(connection: sa.Connection, project: str) -> Iterator[JsonObject]:
+    """Give every rejected line of the project, and those that told no project."""
+    for row in select_rejected(connection, project):
+        yield {
+            "source": row.source,
+            "line": row.line,
+            "reason": row.reason,
+            "raw": row.raw.decode(errors="replace"),
+            "received_at": None if row.received_at is None else format_time(row.received_at),
+        }
 
 
 def person_json(person: Person) -> JsonObject:

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,8 +18,6 @@ BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another one on SQLite."""
 
 _SQLITE_PRAGMAS = (
-    "PRAGMA page_size = 8192",
-    "PRAGMA journal_mode = WAL",
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 8000",
     "PRAGMA cache_size = -65536",
@@ -58,6 +57,8 @@ class Database:
                 isolation_level=None,
                 check_same_thread=False,
             )
+            connection.execute("PRAGMA page_size = 8192")
+            _switch_to_wal(connection)
             for pragma in _SQLITE_PRAGMAS:
                 connection.execute(pragma)
             return connection
@@ -159,6 +160,18 @@ _SENTENCES = (
         "Database {db} holds no personlog tables; 'personlog init' makes them.",
     ),
 )
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Switch a file to write-ahead logging; SQLite does not wait for the lock that this needs."""
+    give_up = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while connection.execute("PRAGMA journal_mode").fetchone() != ("wal",):
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > give_up:
+                raise
+            time.sleep(0.02)
 
 
 def is_conflict(error: BaseException | None) -> bool:

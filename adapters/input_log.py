@@ -17,6 +17,7 @@ from .captured_json import Unreadable, decode_object
 from .schema import inputs
 
 _PAGE = 5_000
+STREAMED = {"yield_per": _PAGE}
 _encode_command = msgspec.json.Encoder(order="deterministic").encode
 _decode_command: Any = msgspec.json.Decoder(Command).decode
 
@@ -102,7 +103,7 @@ def read_inputs(
     query = sa.select(*_COLUMNS).where(inputs.c.project == project).order_by(inputs.c.position)
     if only_status is not None:
         query = query.where(inputs.c.status == only_status.value)
-    for row in connection.execution_options(yield_per=_PAGE).execute(query):
+    for row in connection.execute(query, execution_options=STREAMED):
         yield to_input(row)
 
 
@@ -115,7 +116,7 @@ def read_in_order_of_processing(connection: sa.Connection, project: int) -> Iter
     query = sa.select(*_COLUMNS).where(c.project == project)
     arrived = query.where(c.due_at.is_(None)).order_by(c.position)
     released = query.where(c.due_at.is_not(None)).order_by(c.due_at, c.position)
-    rows = (connection.execution_options(yield_per=_PAGE).execute(q) for q in (arrived, released))
+    rows = (connection.execute(q, execution_options=STREAMED) for q in (arrived, released))
     return map(to_input, heapq.merge(*rows, key=_place))
 
 

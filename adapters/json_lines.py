@@ -12,14 +12,19 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple, cast
 
 import msgspec
-import zstandard
 
 from ..domain.errors import UnreadableSource
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 MAX_LINE = 1024 * 1024
 """Bytes of a line without its end; a longer one is rejected, and no more of it is ever held."""
 
 STANDARD_INPUT = "-"
+_LINE_LIMIT = MAX_LINE + len(b"\r\n")
 _BUFFER = 256 * 1024
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
@@ -58,25 +63,26 @@ class LineReader:
         Raises :class:`UnreadableSource` where the source breaks off.
         """
         number = offset = 0
-        read, keep = partial(self._read, MAX_LINE + 1), self._unhashed.append
+        read, keep = partial(self._read, _LINE_LIMIT), self._unhashed.append
         while raw := read():
             number += 1
             offset += len(raw)
             keep(raw)
-            if number == 1 and raw.startswith(_BYTE_ORDER_MARK):
-                raw = raw[len(_BYTE_ORDER_MARK) :]
-            if len(raw) > MAX_LINE and raw[-1:] != b"\n":
+            text = raw.rstrip(b"\r\n")
+            if number == 1:
+                text = text.removeprefix(_BYTE_ORDER_MARK)
+            if len(raw) == _LINE_LIMIT and not raw.endswith(b"\n"):
                 skipped, digest = self._skip_line(raw)
                 offset += skipped
-                yield Line(number, offset, raw[:MAX_LINE], digest)
-                continue
-            text = raw.rstrip(b"\r\n")
-            if text[:1] == b"{" or (text and not text.isspace()):
+                yield Line(number, offset, text[:MAX_LINE], digest)
+            elif len(text) > MAX_LINE:
+                yield Line(number, offset, text[:MAX_LINE], _digest(text).digest())
+            elif text[:1] == b"{" or (text and not text.isspace()):
                 yield Line(number, offset, text)
 
     def _skip_line(self, head: bytes) -> tuple[int, bytes]:
         """Read past the end of a line that is too long; give the bytes read and its digest."""
-        digest = blake2b(head, digest_size=16)
+        digest = _digest(head)
         size = 0
         while part := self._read(_BUFFER):
             size += len(part)
@@ -90,8 +96,12 @@ class LineReader:
     def _read(self, limit: int) -> bytes:
         try:
             return self._stream.readline(limit)
-        except (OSError, EOFError, zlib.error, zstandard.ZstdError) as error:
+        except (OSError, EOFError, zlib.error, zstd.ZstdError) as error:
             raise UnreadableSource(f"{self._source} breaks off: {error}.") from error
+
+
+def _digest(head: bytes) -> "blake2b":
+    return blake2b(head, digest_size=16)
 
 
 class Source(NamedTuple):
@@ -127,8 +137,7 @@ def open_source(name: str) -> Iterator[Source]:
             with gzip.GzipFile(fileobj=file) as unpacked:
                 yield Source(cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER)), file)
         elif name.endswith(".zst"):
-            unpacker = zstandard.ZstdDecompressor()
-            with unpacker.stream_reader(file, read_across_frames=True) as reader:
-                yield Source(cast("BinaryIO", io.BufferedReader(reader, _BUFFER)), file)
+            with zstd.ZstdFile(file) as unpacked:
+                yield Source(cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER)), file)
         else:
             yield Source(file, file)

@@ -183,6 +183,8 @@ class PollingSubscription(Subscription[ApplicationRecorder]):
         self._stopping.set()
 
     def __next__(self) -> Notification:
+        if self._has_been_stopped:
+            raise StopIteration
         while not self._ready:
             page = self._recorder.select_notifications(
                 self._last_notification_id or 0,

@@ -87,10 +87,11 @@ def _warning(entry: RecordedEvent) -> tuple[str, JsonObject] | None:
 def select_warnings(connection: sa.Connection, project: int) -> Iterator[WarningRow]:
     """Give warnings by position of their input, then in order of the log."""
     c = ingestion_warnings.c
-    rows: Any = connection.execution_options(yield_per=5_000).execute(
+    rows: Any = connection.execute(
         sa.select(c.input_position, c.event_uuid, c.type, c.details)
         .where(c.project == project)
-        .order_by(c.input_position, c.position)
+        .order_by(c.input_position, c.position),
+        execution_options={"yield_per": 5_000},
     )
     for position, event_uuid, kind, details in rows:
         yield WarningRow(position, event_uuid, kind, msgspec.json.decode(details))

@@ -92,7 +92,7 @@ def select_merges(
     query = query.where(merges.c.project == project).order_by(merges.c.position)
     if refused_only:
         query = query.where(merges.c.outcome == "refused")
-    rows: Any = connection.execution_options(yield_per=5_000).execute(query)
+    rows: Any = connection.execute(query, execution_options={"yield_per": 5_000})
     return (MergeRow(*row) for row in rows)
 
 

@@ -57,10 +57,11 @@ def one_person(connection: sa.Connection, project: int, person_id: PersonId) -> 
 
 def all_persons(connection: sa.Connection, project: int) -> Iterator[Person]:
     """Give every person in order of its id, absorbed ones too."""
-    rows = connection.execution_options(yield_per=_PAGE).execute(
+    rows = connection.execute(
         sa.select(persons.c.person, persons.c.version, persons.c.state)
         .where(persons.c.project == project)
-        .order_by(persons.c.person)
+        .order_by(persons.c.person),
+        execution_options={"yield_per": _PAGE},
     )
     for person_id, version, state in rows:
         yield decode_state(PersonId(person_id), version, state)

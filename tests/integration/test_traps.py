@@ -246,13 +246,8 @@ def test_a_reader_that_follows_the_log_misses_nothing(engine: Engine) -> None:
         assert followed.result() == list(range(1, 91))
 
 
-def test_one_project_after_the_other_on_one_connection(
-    engine: Engine, request: pytest.FixtureRequest
-) -> None:
+def test_one_project_after_the_other_on_one_connection(engine: Engine) -> None:
     """SQLAlchemy's options of a connection, such as `yield_per`, last as long as it does."""
-    if not engine.database.is_sqlite:
-        reason = "yield_per is left set, so what follows is declared as a server-side cursor"
-        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     with unit_of_work(engine) as opened:
         for project in ("one", "two"):
             item = msgspec.structs.replace(view(1, "a"), project=project)
@@ -273,7 +268,6 @@ for line in sys.stdin:
 SWITCHING = "SQLite does not wait for a lock when it switches a new file to WAL"
 
 
-@pytest.mark.xfail(reason=SWITCHING, strict=True)
 def test_a_new_sqlite_file_that_is_locked_is_waited_for(tmp_path: Path) -> None:
     file = tmp_path / "new.db"
     other = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
@@ -290,7 +284,7 @@ def test_a_new_sqlite_file_that_is_locked_is_waited_for(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "kind",
     [
-        pytest.param("sqlite", marks=pytest.mark.xfail(reason=SWITCHING, strict=False)),
+        "sqlite",
         "postgresql",
     ],
 )

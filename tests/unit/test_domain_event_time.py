@@ -6,6 +6,7 @@ import pytest
 
 from personlog.domain.ingestion_warning import IngestionWarning
 from personlog.domain.json_values import JsonObject
+from personlog.domain.times import EARLIEST
 
 from .conftest import ARRIVED, UUID, read
 
@@ -146,5 +147,6 @@ def test_a_year_out_of_range_gives_arrival_with_a_warning() -> None:
     times = {"timestamp": "0001-01-01T00:00:00Z", "sent_at": "9999-12-31T00:00:00Z"}
     warning = ignored("timestamp", times["timestamp"], "year out of range")
     assert resolved(**times) == (0, [warning])
+    assert resolved(timestamp="0001-01-01T00:00:00Z") == (EARLIEST - ARRIVED, [])
     offset = 10**18
     assert resolved(offset=offset) == (0, [ignored("offset", offset, "year out of range")])

@@ -28,7 +28,38 @@ def changed(
 
 
 def test_lifting_is_off_by_default() -> None:
-    given(person(USER, "user")).when(event({"utm_source": "ad", "$os": "iOS"})).then_nothing()
+    lifted, user = {"utm_source": "ad", "$os": "iOS"}, new("user")
+    given(person(USER, "user")).when(event(lifted)).then_nothing()
+    given(person(USER, "user")).when(event({**lifted, "$set": {"a": 1}})).then(
+        (USER, changed({"a": 1}))
+    )
+    given().when(event(lifted)).then(
+        (user, PersonCreated(**HERE, created_at=ARRIVED)),
+        (user, DistinctIdAdded(**HERE, distinct_id="user")),
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "initial"),
+    [
+        ("utm_campaign", "$initial_utm_campaign"),
+        ("gclid", "$initial_gclid"),
+        ("_kx", "$initial__kx"),
+        ("$current_url", "$initial_current_url"),
+        ("$os_version", "$initial_os_version"),
+        ("$viewport_width", "$initial_viewport_width"),
+        ("$app_build", "$initial_app_build"),
+    ],
+)
+def test_lifted_keys_are_those_of_campaigns_pages_devices_and_apps(key: str, initial: str) -> None:
+    given(person(USER, "user")).when(event({key: "x"}), LIFTING).then(
+        (USER, changed({initial: "x", key: "x"})),
+    )
+
+
+@pytest.mark.parametrize("key", ["$lib", "$ip", "$geoip_city_name", "utm_color", "$initial_os"])
+def test_other_keys_are_not_lifted(key: str) -> None:
+    given(person(USER, "user")).when(event({key: "x"}), LIFTING).then_nothing()
 
 
 def test_lifted_properties_are_set_and_set_once_as_initial_ones() -> None:
@@ -101,6 +132,24 @@ def test_volatile_changes_count_by_default() -> None:
 def test_volatile_changes_alone_are_ignored_when_so_ruled() -> None:
     sent = {"$set": {"$current_url": "/b", "$browser": "Firefox"}}
     given(person(USER, "user", properties=PAGE)).when(event(sent), NOT_VOLATILE).then_nothing()
+
+
+@pytest.mark.parametrize(
+    "key", ["$referrer", "$os", "$os_name", "$raw_user_agent", "$geoip_latitude"]
+)
+def test_volatile_keys_are_those_of_pages_devices_and_places(key: str) -> None:
+    given(person(USER, "user", properties={key: 1})).when(
+        event({"$set": {key: 2}}), NOT_VOLATILE
+    ).then_nothing()
+
+
+@pytest.mark.parametrize(
+    "key", ["plan", "utm_source", "$app_version", "$geoip_city_name", "$initial_os"]
+)
+def test_other_keys_are_not_volatile(key: str) -> None:
+    given(person(USER, "user", properties={key: 1})).when(
+        event({"$set": {key: 2}}), NOT_VOLATILE
+    ).then((USER, changed({key: 2}, {key: 1})))
 
 
 @pytest.mark.parametrize("name", ["$set", "$identify", "$create_alias", "$merge_dangerously"])

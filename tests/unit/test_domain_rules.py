@@ -131,9 +131,12 @@ def test_a_filter_needs_a_regular_expression_that_can_be_read(operator: str) -> 
         changed(DEFAULT_RULES, {"internal_user_filters": [broken]})
 
 
-@pytest.mark.parametrize("seconds", [0, 31_536_000])
-def test_the_window_may_be_nothing_and_a_year(seconds: int) -> None:
-    assert changed(DEFAULT_RULES, {"buffer_seconds": seconds}).buffer_seconds == seconds
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("buffer_seconds", 0), ("buffer_seconds", 31_536_000), ("name", "x"), ("name", "x" * 100)],
+)
+def test_values_at_the_limits_are_fit(key: str, value: Any) -> None:
+    assert getattr(changed(DEFAULT_RULES, {key: value}), key) == value
 
 
 def test_rules_round_trip_through_their_json_form() -> None:
@@ -142,5 +145,8 @@ def test_rules_round_trip_through_their_json_form() -> None:
 
 
 def test_rules_cannot_be_changed_in_place() -> None:
+    rules = changed(DEFAULT_RULES, {"internal_user_filters": [FILTER]})
+    with pytest.raises(ValidationError):
+        rules.internal_user_filters[0].value = "@them"
     with pytest.raises(ValidationError):
         DEFAULT_RULES.buffer_seconds = 0
