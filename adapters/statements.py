@@ -78,13 +78,14 @@ class SqliteStatements:
         """Set the ``change`` columns of the rows whose ``key`` columns match."""
         if not rows:
             return
-        # Parameters are numbered, since a row holds the key before the change.
-        new = ", ".join(f'"{name}" = ?{len(key) + n}' for n, name in enumerate(change, 1))
-        where = " AND ".join(f'"{name}" = ?{n}' for n, name in enumerate(key, 1))
+        new = ", ".join(f'"{name}" = ?' for name in change)
+        where = " AND ".join(f'"{name}" = ?' for name in key)
         if where_null is not None:
             where += f' AND "{where_null}" IS NULL'
-        name = self._tables[table].name
-        self._driver.executemany(f'UPDATE "{name}" SET {new} WHERE {where}', rows)  # noqa: S608
+        self._driver.executemany(
+            f'UPDATE "{self._tables[table].name}" SET {new} WHERE {where}',  # noqa: S608
+            [(*row[len(key) :], *row[: len(key)]) for row in rows],
+        )
 
     def lookup(
         self,

@@ -142,6 +142,11 @@ def test_the_clock_beats_what_the_sender_tells_of_the_arrival() -> None:
     assert (event.arrival, event.time, event.warnings) == (ARRIVED, ARRIVED, [])
 
 
+def test_an_event_without_any_time_waits_for_an_arrival() -> None:
+    event = read_captured_event({**PLAIN, "uuid": UUID}, derive_uuid=lambda: DERIVED_UUID)
+    assert (event.arrival, event.time) == (None, 0)
+
+
 def test_an_event_without_a_readable_timestamp_has_zero_in_its_key() -> None:
     assert read(PLAIN).sent_timestamp == 0
     assert read({**PLAIN, "timestamp": "nonsense"}).sent_timestamp == 0
@@ -152,6 +157,36 @@ def test_the_timestamp_in_the_key_is_not_corrected_by_sent_at() -> None:
     event = read({**PLAIN, **times})
     assert event.sent_timestamp == ARRIVED - 3_600_000
     assert event.time == ARRIVED - 1_800_000
+
+
+# Plain events
+
+OPERATION = {"a": 1}
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [{}, {"a": 1}, {"$set": {}, "$set_once": {}, "$unset": []}, {"$process_person_profile": True}],
+)
+def test_an_event_without_link_operations_and_warnings_is_plain(properties: JsonObject) -> None:
+    assert read({**PLAIN, "properties": properties}).plain
+    assert read({**PLAIN, "event": "$identify", "properties": properties}).plain
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"$anon_distinct_id": "device"},
+        {"$set": OPERATION},
+        {"$set_once": OPERATION},
+        {"$unset": ["a"]},
+        {"$process_person_profile": False},
+        {"$process_person_profile": "x"},
+    ],
+)
+def test_an_event_with_any_of_them_is_not_plain(properties: JsonObject) -> None:
+    assert not read({**PLAIN, "event": "$identify", "properties": properties}).plain
+    assert not read({**PLAIN, "uuid": "nope"}).plain
 
 
 # Personless events

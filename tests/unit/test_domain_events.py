@@ -4,6 +4,7 @@ from typing import Any, ClassVar
 
 import msgspec
 import pytest
+from eventsourcing.utils import resolve_topic
 
 from personlog.adapters import event_codec
 from personlog.domain.errors import StoreError
@@ -19,6 +20,7 @@ from personlog.domain.events import (
     PersonCreated,
     PersonIdentified,
     PropertiesSet,
+    RecordedEvent,
     RulesSet,
 )
 
@@ -120,6 +122,13 @@ def test_every_event_class_of_the_domain_is_in_the_list_and_registered() -> None
     ours = {each for each in DomainEvent.__subclasses__() if each.__module__.startswith(domain)}
     assert ours == set(EVENT_TYPES)
     assert all(event_codec.is_registered(topic) for topic in TOPICS)
+    # The library finds them too, in a process that has stored none yet.
+    assert [resolve_topic(topic) for topic in TOPICS] == list(EVENT_TYPES)
+
+
+def test_what_has_happened_cannot_be_changed() -> None:
+    stored: list[type[msgspec.Struct]] = [*EVENT_TYPES, Cause, RecordedEvent]
+    assert all(each.__struct_config__.frozen for each in stored)
 
 
 @pytest.mark.parametrize(("event", "fields"), STORED, ids=TOPICS)

@@ -138,6 +138,12 @@ def test_operations_of_the_top_level_win_per_key() -> None:
     )
 
 
+def test_operations_may_stand_at_the_top_level_alone() -> None:
+    user = given(person(USER, "user"))
+    user.when({**event({}), "$set": {"a": 1}}).then((USER, changed({"a": 1})))
+    user.when({**event({}), "$set_once": {"a": 1}}).then((USER, changed({"a": 1})))
+
+
 @pytest.mark.parametrize("unfit", [None, "x", 1, []])
 def test_unfit_operations_of_one_level_leave_the_other_ones_alone(unfit: Any) -> None:
     user = given(person(USER, "user"))
