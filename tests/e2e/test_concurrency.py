@@ -246,6 +246,7 @@ def whole(engine: Engine) -> tuple[Any, ...]:
 @pytest.fixture
 def postgres(new_postgres: Callable[[], str]) -> Iterator[Engine]:
     with Engine.open(new_postgres(), create=True) as opened:
+        opened.create_project(PROJECT)
         yield opened
 
 

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import sys
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
@@ -9,7 +10,6 @@ from random import Random
 from typing import Any
 
 import pytest
-import zstandard
 from click.testing import CliRunner
 
 from personlog.adapters.file_import import BATCH_LINES
@@ -17,6 +17,11 @@ from personlog.adapters.json_lines import MAX_LINE
 from personlog.cli import main
 from personlog.domain.errors import RejectedLine, UnreadableSource
 from personlog.engine import Engine
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
 
 Json = dict[str, Any]
 SAVE = Callable[..., str]
@@ -109,7 +114,7 @@ def encoded(*lines: Json | bytes) -> bytes:
 def packed(data: bytes, name: str) -> bytes:
     if name.endswith(".gz"):
         return gzip.compress(data)
-    return zstandard.compress(data) if name.endswith(".zst") else data
+    return zstd.compress(data) if name.endswith(".zst") else data
 
 
 @pytest.fixture

@@ -113,7 +113,7 @@ def test_a_uuid_of_another_form_drops_the_event_with_one_warning(
     event = read(sent)
     details = {"eventUuid": f'"{given}"' if text is None else text}
     assert event.dropped
-    assert event.uuid == DERIVED_UUID
+    assert (event.uuid, event.time) == (DERIVED_UUID, ARRIVED)
     assert event.link is None
     assert event.warnings == [IngestionWarning("skipping_event_invalid_uuid", details)]
 
@@ -186,6 +186,11 @@ def test_an_event_without_link_operations_and_warnings_is_plain(properties: Json
 )
 def test_an_event_with_any_of_them_is_not_plain(properties: JsonObject) -> None:
     assert not read({**PLAIN, "event": "$identify", "properties": properties}).plain
+
+
+def test_personless_events_and_those_with_warnings_are_not_plain() -> None:
+    assert not read({**PLAIN, "properties": {"$process_person_profile": False}}).plain
+    assert not read({**PLAIN, "timestamp": "nonsense"}).plain
     assert not read({**PLAIN, "uuid": "nope"}).plain
 
 

@@ -130,6 +130,11 @@ def test_more_than_23_hours_ahead_gives_arrival_with_a_warning() -> None:
     assert resolved(timestamp=timestamp) == (0, [in_future(timestamp, timestamp=timestamp)])
 
 
+def test_the_last_moment_of_all_is_in_the_future() -> None:
+    timestamp = "9999-12-31T23:59:59.999Z"
+    assert resolved(timestamp=timestamp) == (0, [in_future(timestamp, timestamp=timestamp)])
+
+
 def test_it_is_the_corrected_time_that_is_judged() -> None:
     times = {"timestamp": "2021-10-29T02:30:00Z", "sent_at": "2021-10-28T01:00:00Z"}
     assert resolved(**times) == (0, [in_future("2022-12-21T11:30:00Z", **times)])

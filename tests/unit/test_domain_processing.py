@@ -82,6 +82,16 @@ def test_an_event_that_changes_nothing_is_stamped_all_the_same() -> None:
         assert (walk.recorded, walk.touched, walk.log_head) == ([], {}, 0)
 
 
+def test_lifting_makes_every_event_of_a_known_person_count() -> None:
+    known = given(person(USER, "user")).persons[USER]
+    event = captured(1, ARRIVED, page("user", {"utm_source": "ad"}))
+    walk = walk_of([event], Rules(auto_person_properties=True), {"user": known})
+    lifted = {"$initial_utm_source": "ad", "utm_source": "ad"}
+    properties_set = PropertiesSet(**header(1, ARRIVED), new=lifted, old={}, unset=[])
+    assert walk.recorded == log((USER, 3, properties_set))
+    assert event.person == USER
+
+
 def test_a_merge_moves_all_ids_to_the_survivor_for_the_rest_of_the_walk() -> None:
     given_persons = given(person(USER, "user"), person(DEVICE, "device", "phone")).persons
     own, other = given_persons[USER], given_persons[DEVICE]
@@ -123,11 +133,12 @@ def test_two_events_of_one_new_id_make_one_person() -> None:
 @pytest.mark.parametrize("known", [True, False])
 def test_a_personless_event_has_no_person_and_changes_none(known: bool) -> None:
     holders = {"user": given(person(USER, "user")).persons[USER] if known else None}
-    operations = {"$set": {"a": 1}, "$set_once": {"b": 1}, "$unset": ["c"]}
-    event = captured(1, ARRIVED, page("user", {"$process_person_profile": False, **operations}))
-    walk = walk_of([event], holders=holders)
-    assert (event.status, event.person) == (Status.PERSONLESS, None)
-    assert (walk.recorded, walk.touched, walk.log_head) == ([], {}, 0)
+    for operations in ({}, {"$set": {"a": 1}, "$set_once": {"b": 1}, "$unset": ["c"]}):
+        properties = {"$process_person_profile": False, **operations}
+        event = captured(1, ARRIVED, page("user", properties))
+        walk = walk_of([event], holders=holders)
+        assert (event.status, event.person) == (Status.PERSONLESS, None)
+        assert (walk.recorded, walk.touched, walk.log_head) == ([], {}, 0)
 
 
 def test_the_cookieless_id_never_gets_a_person() -> None:
