@@ -164,11 +164,14 @@ class Queries:
                 if each.event is None:
                     continue
                 holder = holders.get(each.event.distinct_id)
+                sent = decode_object(each.body)
                 if exclude_internal and not is_visible(
-                    filters, each.event.properties, {} if holder is None else holder.properties
+                    filters,
+                    sent.get("properties") or {},
+                    {} if holder is None else holder.properties,
                 ):
                     continue
-                yield _captured_json(each, holder, survivor_of)
+                yield _captured_json(each, sent, holder, survivor_of)
 
 
 def rejected_json(connection: sa.Connection, project: str) -> Iterator[JsonObject]:
@@ -195,7 +198,7 @@ def person_json(person: Person) -> JsonObject:
 
 
 def _captured_json(
-    each: Input, holder: Person | None, survivor_of: dict[bytes, bytes]
+    each: Input, sent: JsonObject, holder: Person | None, survivor_of: dict[bytes, bytes]
 ) -> JsonObject:
     event = each.event
     assert event is not None  # noqa: S101 - commands were left out
@@ -215,8 +218,8 @@ def _captured_json(
         "status": each.status.text,
         "person_id": None if now is None else uuid_text(now),
         "stamped_person_id": None if each.person is None else uuid_text(each.person),
-        "properties": event.properties,
-        "input": decode_object(each.body),
+        "properties": sent.get("properties") or {},
+        "input": sent,
     }
 
 

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from ..domain.captured_event import NotACapturedEvent, read_captured_event
 from ..domain.errors import StoreError
 from ..domain.inputs import Command, Input, Status
+from ..domain.json_values import JsonObject
 from ..domain.ports import Statements
 from ..domain.stamping import Stamp
 from ..domain.uuids import PersonId
@@ -57,6 +58,12 @@ def newest_timestamp(connection: sa.Connection, project: int) -> int:
         sa.select(sa.func.max(inputs.c.sent_timestamp)).where(inputs.c.project == project)
     ).scalar()
     return -1 if newest is None else newest
+
+
+def read_properties(of: Input) -> JsonObject:
+    """Read a captured event's own properties from its body, as they were sent."""
+    found: JsonObject | None = decode_object(of.body).get("properties")
+    return {} if found is None else found
 
 
 def insert_inputs(statements: Statements, project: int, new: Sequence[Input]) -> None:

@@ -35,6 +35,7 @@ from .input_log import (
     find_bodies,
     insert_inputs,
     newest_timestamp,
+    read_properties,
     stamp_inputs,
 )
 
@@ -204,7 +205,9 @@ class ProjectUnit:
             arrivals = [each for each in arrivals if each.arrived_at < last[0]]
         head = self._head
         self._find_holders(_distinct_ids(due) | _distinct_ids(arrivals))
-        walk = Walk(head.name, self._rules, self._known.holders, head.log_head, due)
+        walk = Walk(
+            head.name, self._rules, self._known.holders, head.log_head, due, read_properties
+        )
         for arrival in arrivals:
             walk.arrive(arrival)
         if last is not None:

@@ -16,9 +16,9 @@ def is_held(event: CapturedEvent, rules: Rules) -> bool:
     """
     if rules.buffer_seconds == 0 or event.personless or event.dropped:
         return False
-    if event.name in _NEVER_HELD or event.distinct_id == event.properties.get("$device_id"):
+    if event.name in _NEVER_HELD or event.anonymous:
         return False
-    library = event.properties.get("$lib")
+    library = event.library
     return not (isinstance(library, str) and library in _CLIENT_LIBRARIES)
 
 

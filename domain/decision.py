@@ -3,7 +3,7 @@
 Pure: whatever it needs to know is in its arguments, so the same inputs give the same log.
 """
 
-from typing import NamedTuple
+from typing import NamedTuple, TypedDict
 
 import msgspec
 
@@ -28,13 +28,17 @@ from .uuids import PersonId, derive_person_id, uuid_text
 
 
 class Occasion(msgspec.Struct):
-    """When and under which rules an input is processed; times in milliseconds since 1970."""
+    """When and under which rules an input is processed; times in milliseconds since 1970.
+
+    ``properties`` are the captured event's own ones; only lifting reads them.
+    """
 
     project: str
     position: int
     arrived_at: int
     processed_at: int
     rules: Rules
+    properties: JsonObject = {}
 
 
 class Decided(NamedTuple):
@@ -44,7 +48,7 @@ class Decided(NamedTuple):
     event: DomainEvent
 
 
-class _Header(NamedTuple):
+class _Header(TypedDict):
     recorded_at: int
     cause: Cause
     rules: int
@@ -61,10 +65,14 @@ def decide(
     rules = occasion.rules
     if own is not None and event.plain and not rules.auto_person_properties:
         return []
-    set_, set_once = lift(event) if rules.auto_person_properties else (event.set_, event.set_once)
-    header = _Header(
-        occasion.processed_at, Cause(occasion.position, uuid=event.uuid_text), rules.version
-    )
+    set_, set_once = event.set_, event.set_once
+    if rules.auto_person_properties:
+        set_, set_once = lift(event, occasion.properties)
+    header: _Header = {
+        "recorded_at": occasion.processed_at,
+        "cause": Cause(occasion.position, event.uuid_text),
+        "rules": rules.version,
+    }
     decided, person_id, properties = _link(event, own, other, occasion, header)
     is_new = properties is None
     if event.name in NO_UPDATE_NAMES and not is_new:
@@ -77,7 +85,8 @@ def decide(
         and only_volatile(found)
     ):
         return decided
-    decided.append(Decided(person_id, PropertiesSet(**header._asdict(), **found._asdict())))
+    new, old, unset = found
+    decided.append(Decided(person_id, PropertiesSet(**header, new=new, old=old, unset=unset)))
     return decided
 
 
@@ -127,7 +136,7 @@ def _own_person(
     person_id = derive_person_id(
         occasion.project, occasion.arrived_at, event.uuid, event.distinct_id
     )
-    created = PersonCreated(**header._asdict(), created_at=event.time)
+    created = PersonCreated(**header, created_at=event.time)
     return (
         [Decided(person_id, created), _id_added(person_id, event.distinct_id, header)],
         person_id,
@@ -162,7 +171,7 @@ def _merge(
         if key in own.properties and not same_value(value, own.properties[key])
     }
     absorbed = PersonAbsorbed(
-        **header._asdict(),
+        **header,
         absorbed=uuid_text(other.person_id),
         link=event.link or "identify",
         own_id=event.distinct_id,
@@ -172,7 +181,7 @@ def _merge(
         lost=lost,
         created_at=min(own.created_at, other.created_at),
     )
-    merged_into = MergedInto(**header._asdict(), survivor=uuid_text(own_id))
+    merged_into = MergedInto(**header, survivor=uuid_text(own_id))
     decided = [Decided(other.person_id, merged_into), Decided(own_id, absorbed), *identified]
     return decided, own_id, {**own.properties, **taken}
 
@@ -181,7 +190,7 @@ def _refused(
     event: CapturedEvent, header: _Header, illegal_id: str | None, other_person: PersonId | None
 ) -> MergeRefused:
     return MergeRefused(
-        **header._asdict(),
+        **header,
         reason="already_identified" if illegal_id is None else "illegal_distinct_id",
         link=event.link or "identify",
         own_id=event.distinct_id,
@@ -192,8 +201,8 @@ def _refused(
 
 
 def _id_added(person_id: PersonId, distinct_id: str, header: _Header) -> Decided:
-    return Decided(person_id, DistinctIdAdded(**header._asdict(), distinct_id=distinct_id))
+    return Decided(person_id, DistinctIdAdded(**header, distinct_id=distinct_id))
 
 
 def _identified(person_id: PersonId, header: _Header) -> Decided:
-    return Decided(person_id, PersonIdentified(**header._asdict()))
+    return Decided(person_id, PersonIdentified(**header))

@@ -4,6 +4,7 @@ The order is ``processed_at``, then releases before arrivals and commands, then 
 event held here and due later in the same walk is released by it too.
 """
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from .buffer import due_at, is_held
@@ -19,6 +20,7 @@ from .events import (
     RulesSet,
 )
 from .inputs import Input, ReleaseBuffer, Status
+from .json_values import JsonObject
 from .person import Person, evolve
 from .rules import Rules, changed
 from .uuids import PersonId, derive_stream_id, uuid_text
@@ -35,7 +37,8 @@ class Walk:
     ``held`` are events that
     earlier walks held. Afterwards ``recorded`` is the new part of the log, ``touched`` the
     persons it changed, ``released`` the events that were held and are processed now, and ``rules``
-    the rule set in force.
+    the rule set in force. ``read_properties`` reads an event's own properties again from its
+    body: only lifting needs them.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Walk:
         holders: dict[str, Person | None],
         log_head: int,
         held: list[Input],
+        read_properties: Callable[[Input], JsonObject],
     ) -> None:
         self.project = project
         self.rules = rules
@@ -53,6 +57,7 @@ class Walk:
         self.touched: dict[PersonId, Person] = {}
         self.released: list[Input] = []
         self._holders = holders
+        self._read_properties = read_properties
         self._held = [(event.due_at or 0, event.position, event) for event in held]
         heapify(self._held)
 
@@ -106,6 +111,8 @@ class Walk:
         occasion = Occasion(
             self.project, processed.position, processed.arrived_at, moment, self.rules
         )
+        if self.rules.auto_person_properties:
+            occasion.properties = self._read_properties(processed)
         other = None if event.link is None else holders.get(event.other_id)
         decided = decide(event, own, other, occasion)
         if decided:

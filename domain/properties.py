@@ -1,5 +1,6 @@
 """Person properties: what an event's operations change, and which event properties are lifted."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from .captured_event import LINKING_NAMES, CapturedEvent
@@ -47,12 +48,12 @@ class Changes(NamedTuple):
     unset: list[str]
 
 
-def lift(event: CapturedEvent) -> tuple[JsonObject, JsonObject]:
+def lift(event: CapturedEvent, sent: JsonObject) -> tuple[JsonObject, JsonObject]:
     """Give ``$set`` and ``$set_once`` with the lifted properties under the explicit ones.
 
-    ``$os_name`` stands in for a missing ``$os``; a server library's own OS is no person's.
+    ``sent`` are the event's own properties. ``$os_name`` stands in for a missing ``$os``; a
+    server library's own OS is no person's.
     """
-    sent = event.properties
     lifted = {key: value for key, value in sent.items() if key in LIFTED}
     if "$os" not in lifted and "$os_name" in sent:
         lifted["$os"] = sent["$os_name"]
@@ -63,7 +64,7 @@ def lift(event: CapturedEvent) -> tuple[JsonObject, JsonObject]:
 
 
 def changes(
-    before: JsonObject, set_: JsonObject, set_once: JsonObject, unset: list[str]
+    before: JsonObject, set_: JsonObject, set_once: JsonObject, unset: Sequence[str]
 ) -> Changes | None:
     """Work out what ``$set_once``, ``$set`` and ``$unset``, in this order, change; None if nothing.
 

@@ -110,7 +110,8 @@ class Situation:
     def when(self, sent: JsonObject, rules: Rules = DEFAULT_RULES) -> "Outcome":
         """Decide about a captured event."""
         event = read(sent)
-        occasion = Occasion(PROJECT, POSITION, ARRIVED, PROCESSED, rules)
+        properties = sent.get("properties") or {}
+        occasion = Occasion(PROJECT, POSITION, ARRIVED, PROCESSED, rules, properties)
         own, other = self.holder(event.distinct_id), self.holder(event.other_id)
         return Outcome(self._history, decide(event, own, other, occasion))
 
@@ -171,6 +172,12 @@ def ordered(position: int, arrived_at: int, command: Command) -> Input:
     )
 
 
+def sent_properties(of: Input) -> JsonObject:
+    """The properties in an input's body."""
+    found: JsonObject = msgspec.json.decode(of.body).get("properties") or {}
+    return found
+
+
 Holders = dict[str, Person | None]
 
 
@@ -182,7 +189,8 @@ def walk_of(
     log_head: int = 0,
 ) -> Walk:
     """A walk at which these inputs have arrived; ``holders`` and ``held`` were there before."""
-    walk = Walk(PROJECT, rules, {} if holders is None else holders, log_head, list(held))
+    holders = {} if holders is None else holders
+    walk = Walk(PROJECT, rules, holders, log_head, list(held), sent_properties)
     for each in inputs:
         walk.arrive(each)
     return walk

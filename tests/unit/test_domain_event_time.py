@@ -16,7 +16,7 @@ HOUR = 3_600_000
 def resolved(**times: Any) -> tuple[int, list[IngestionWarning]]:
     """An event's time relative to its arrival at 2022-12-20T10:00:00Z, and the warnings."""
     event = read({"event": "pageview", "distinct_id": "user", "properties": {}, **times})
-    return event.time - ARRIVED, event.warnings
+    return event.time - ARRIVED, list(event.warnings)
 
 
 def ignored(field: str, value: Any, reason: str = "not a readable time") -> IngestionWarning:

@@ -11,13 +11,10 @@ from personlog.domain.events import (
 )
 from personlog.domain.inputs import Input, ReleaseBuffer, SetRules, Status
 from personlog.domain.json_values import JsonObject
-from personlog.domain.processing import Walk
-from personlog.domain.rules import DEFAULT_RULES
 
 from .conftest import (
     ARRIVED,
     DEVICE,
-    PROJECT,
     Holders,
     captured,
     decided,
@@ -120,7 +117,7 @@ def test_releases_come_in_order_of_due_time_then_of_position() -> None:
 def test_events_that_earlier_walks_held_are_released_in_the_same_order() -> None:
     held = [captured(position, ARRIVED, page(f"id {position}")) for position in (1, 2, 3, 4)]
     walk_of(held)
-    walk = Walk(PROJECT, DEFAULT_RULES, {}, 0, [held[2], held[3], held[0], held[1]])
+    walk = walk_of([], held=[held[2], held[3], held[0], held[1]])
     walk.arrive(captured(5, DUE, page("late")))
     assert released(walk) == [1, 2, 3, 4]
 
