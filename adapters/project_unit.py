@@ -113,29 +113,31 @@ class ProjectUnit:
 
     def run(self, items: Sequence[Arrival | Order], started_at: int) -> None:
         """Process the items; ``started_at`` is the arrival of a line that tells no time at all."""
-        new = [self._input(item, started_at) for item in self._without_duplicates(items)]
+        stored = self._stored_already(items)
+        new: list[Input] = []
+        for item in items:
+            if isinstance(item, Order):
+                new.append(self._order(item))
+            elif (first := stored.setdefault(_key(item), item.raw)) is item.raw:
+                new.append(self._input(item, started_at))
+            else:
+                self._count_duplicate(item, first)
         while new:
             new = new[self._run_page(new[: self._page]) :]
         self._known.heads = (self._head.input_head, self._head.log_head)
 
-    def _without_duplicates(self, items: Sequence[Arrival | Order]) -> list[Arrival | Order]:
-        """Leave out captured events that are stored already; the first of a key wins."""
+    def _stored_already(self, items: Sequence[Arrival | Order]) -> dict[InputKey, bytes]:
+        """Find the bodies of captured events that are stored already: the first of a key wins."""
         newest = newest_timestamp(self._connection, self._head.id)
-        keys = [_key(item) if isinstance(item, Arrival) else None for item in items]
-        bodies = find_bodies(
+        return find_bodies(
             self._statements,
             self._head.id,
-            {key for key in keys if key is not None and key[0] <= newest},
+            {
+                _key(item)
+                for item in items
+                if isinstance(item, Arrival) and item.event.sent_timestamp <= newest
+            },
         )
-        fresh: list[Arrival | Order] = []
-        for item, key in zip(items, keys, strict=True):
-            if key is not None and isinstance(item, Arrival):
-                first = bodies.setdefault(key, item.raw)
-                if first is not item.raw:
-                    self._count_duplicate(item, first)
-                    continue
-            fresh.append(item)
-        return fresh
 
     def _count_duplicate(self, item: Arrival, first: bytes) -> None:
         self.outcome.duplicates += 1
@@ -157,23 +159,27 @@ class ProjectUnit:
             )
         )
 
-    def _input(self, item: Arrival | Order, started_at: int) -> Input:
-        """Give an item its position and its arrival, never before the project's clock."""
+    def _order(self, order: Order) -> Input:
+        """Give a command its position. It takes the project's clock; only a release moves it."""
         head = self._head
         head.input_head += 1
-        if isinstance(item, Order):
-            if isinstance(item.command, ReleaseBuffer):
-                head.clock = max(head.clock, item.command.until)
-            return Input(
-                position=head.input_head,
-                uuid=derive_stream_id(head.name, "command", head.input_head),
-                sent_timestamp=0,
-                received_at=head.clock,
-                arrived_at=head.clock,
-                body=encode_command(item.command),
-                command=item.command,
-                status=Status.COMMAND,
-            )
+        if isinstance(order.command, ReleaseBuffer):
+            head.clock = max(head.clock, order.command.until)
+        return Input(
+            position=head.input_head,
+            uuid=derive_stream_id(head.name, "command", head.input_head),
+            sent_timestamp=0,
+            received_at=head.clock,
+            arrived_at=head.clock,
+            body=encode_command(order.command),
+            command=order.command,
+            status=Status.COMMAND,
+        )
+
+    def _input(self, item: Arrival, started_at: int) -> Input:
+        """Give a captured event its position and its arrival, never before the project's clock."""
+        head = self._head
+        head.input_head += 1
         event = item.event
         received_at = event.arrival
         if received_at is None:
@@ -181,7 +187,8 @@ class ProjectUnit:
             event = _read_again(item.raw, item, received_at)
         if received_at < head.clock:
             self.outcome.clamped += 1
-        head.clock = max(head.clock, received_at)
+        else:
+            head.clock = received_at
         self.outcome.stored += 1
         return Input(
             head.input_head,

@@ -79,6 +79,10 @@ class Walk:
         if event is None:
             self._obey(arrival)
             return
+        own = self._holders.get(event.distinct_id)
+        if event.plain and own is not None and not self.rules.auto_person_properties:
+            arrival.person = own.person_id  # nothing to hold, and decide() has nothing to say
+            return
         for warning in event.warnings:
             self._record_for_input(
                 arrival,
@@ -90,10 +94,6 @@ class Walk:
                     details=warning.details,
                 ),
             )
-        own = self._holders.get(event.distinct_id)
-        if own is not None and event.plain and not self.rules.auto_person_properties:
-            arrival.person = own.person_id  # nothing to hold, and decide() has nothing to say
-            return
         if own is None and is_held(event, self.rules):
             arrival.status = Status.HELD
             arrival.due_at = due_at(arrival.arrived_at, self.rules)
