@@ -27,6 +27,7 @@ class Head(msgspec.Struct):
     clock: int
     read_input_head: int
     read_log_head: int
+    _is_locked: bool = False
 
     @classmethod
     def from_row(cls, row: Any) -> Self:
@@ -34,15 +35,30 @@ class Head(msgspec.Struct):
         project, name, input_head, log_head, clock = row
         return cls(project, name, input_head, log_head, clock, input_head, log_head)
 
+    def lock(self, connection: sa.Connection) -> None:
+        """Keep other writers and rebuilds out until the transaction ends.
+
+        Called before anything of the project is written, so that all lock in one order: the
+        head, then rows. Raises :class:`StaleRead` if the heads are not what they were.
+        """
+        if not self._is_locked:
+            unmoved = sa.select(projects.c.id).where(*self._unmoved()).with_for_update()
+            if connection.execute(unmoved).first() is None:
+                raise StaleRead(self.name)
+            self._is_locked = True
+
+    def _unmoved(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return (
+            projects.c.id == self.id,
+            projects.c.input_head == self.read_input_head,
+            projects.c.log_head == self.read_log_head,
+        )
+
     def save(self, connection: sa.Connection) -> None:
         """Compare and set; raise :class:`StaleRead` if the heads are not what they were."""
         moved = connection.execute(
             sa.update(projects)
-            .where(
-                projects.c.id == self.id,
-                projects.c.input_head == self.read_input_head,
-                projects.c.log_head == self.read_log_head,
-            )
+            .where(*self._unmoved())
             .values(input_head=self.input_head, log_head=self.log_head, clock=self.clock)
         )
         if moved.rowcount != 1:

@@ -236,6 +236,7 @@ class ProjectUnit:
 
     def _write(self, walk: Walk, arrivals: Sequence[Input]) -> None:
         head, statements = self._head, self._statements
+        head.lock(self._connection)
         insert_inputs(statements, head.id, arrivals)
         first_new = arrivals[0].position if arrivals else head.input_head + 1
         held_before = [each for each in walk.released if each.position < first_new]

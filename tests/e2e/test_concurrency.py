@@ -393,10 +393,6 @@ def until_it_waits(engine: Engine, task: "Future[Any]") -> None:
         time.sleep(0.01)
 
 
-@pytest.mark.xfail(
-    reason="a writer's update passes over rows that a rebuild has deleted and made again",
-    strict=True,
-)
 def test_a_merge_during_a_rebuild(postgres: Engine) -> None:
     store(postgres, [arrival(1, "x", "ann", **{"$device_id": "ann"}), identify(2, "bob", "phone")])
     with ThreadPoolExecutor(1) as pool:
@@ -412,9 +408,6 @@ def test_a_merge_during_a_rebuild(postgres: Engine) -> None:
     assert postgres.projections.verify(PROJECT, ()) == {"equal": True, "first_difference": None}
 
 
-@pytest.mark.xfail(
-    reason="the writer locks rows, then the head; the rebuild the head, then rows", strict=True
-)
 def test_a_rebuild_during_a_merge(postgres: Engine) -> None:
     store(postgres, [arrival(1, "x", "ann", **{"$device_id": "ann"}), identify(2, "bob", "phone")])
     pauses = Pauses()

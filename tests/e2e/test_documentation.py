@@ -63,7 +63,8 @@ def trimmed(text: str) -> str:
 
 
 def run(command: str, folder: Path) -> tuple[int, str]:
-    environment = {name: value for name, value in os.environ.items() if name != "PERSONLOG_DB"}
+    told = ("PERSONLOG_DB", "COLUMNS", "LINES")
+    environment = {name: value for name, value in os.environ.items() if name not in told}
     environment["PATH"] = f"{SCRIPT.parent}{os.pathsep}{environment['PATH']}"
     found = subprocess.run(
         ["bash", "-o", "pipefail", "-c", command],
