@@ -13,6 +13,7 @@ import msgspec
 from . import __version__
 from .adapters import narration, terminal
 from .adapters.file_import import Progress
+from .adapters.tables import columns, printable
 from .domain.errors import InvalidRules, PersonlogError
 from .domain.json_values import JsonObject
 from .domain.times import parse_time
@@ -49,7 +50,7 @@ class Commands(click.Group):
         except PersonlogError as error:
             if ctx.params.get("debug"):
                 raise
-            raise click.ClickException(terminal.printable(str(error))) from error
+            raise click.ClickException(printable(str(error))) from error
         except BrokenPipeError:
             sys.stderr.close()  # the reader has gone: nobody is left to tell
             ctx.exit(0)
@@ -69,6 +70,7 @@ class Commands(click.Group):
 @click.pass_context
 def main(ctx: click.Context, db: str, project: str | None, debug: bool) -> None:
     """Which person is behind this ID, and why?"""
+    terminal.show_what_the_terminal_can()
     ctx.obj = Session(db, project, debug)
 
 
@@ -127,13 +129,11 @@ def _show(facts: JsonObject, json_: bool) -> None:
     terminal.print_json(facts) if json_ else terminal.print_facts(facts)
 
 
-def _show_list(
-    rows: Iterable[JsonObject], columns: str, json_: bool, empty: str, wide: str = ""
-) -> None:
+def _show_list(rows: Iterable[JsonObject], shown: str, json_: bool, empty: str) -> None:
     if json_:
         terminal.print_json_lines(rows)
     else:
-        terminal.print_table(columns.split(), rows, wide=wide.split(), empty=empty)
+        terminal.print_table(columns(*shown.split()), rows, empty=empty)
 
 
 @main.group()
@@ -190,7 +190,7 @@ def _show_history(events: Iterable[JsonObject]) -> None:
         }
         for event in events
     )
-    terminal.print_table(["position", "at", "person", "input", "what"], rows, wide=["what"])
+    _show_list(rows, "position at? person input? what:text", json_=False, empty="none")
 
 
 @main.command()
@@ -209,13 +209,11 @@ def merges(session: Session, refused: bool, json_: bool) -> None:
 
 def _show_merges(rows: Iterable[JsonObject], *, refused: bool = False) -> None:
     short = ({**row, **{key: narration.short_id(row[key]) for key in _PERSONS}} for row in rows)
-    columns = ["position", "at", "outcome", "reason", "own_id", "other_id"]
-    terminal.print_table(
-        columns if refused else [*columns, *_PERSONS],
-        short,
-        wide=["own_id", "other_id"],
-        empty="no refusals" if refused else "no merges",
-    )
+    shown = "position at? outcome reason own_id:id other_id:id"
+    if refused:
+        _show_list(short, shown, json_=False, empty="no refusals")
+    else:
+        _show_list(short, f"{shown} survivor? absorbed?", json_=False, empty="no merges")
 
 
 _PERSONS = ("survivor", "absorbed")
@@ -233,8 +231,7 @@ def warnings(session: Session, json_: bool) -> None:
 
 def _show_warnings(rows: Iterable[JsonObject]) -> None:
     told = ({**row, "details": narration.listed(row["details"], ("eventUuid",))} for row in rows)
-    columns = ["position", "received_at", "type", "details"]
-    terminal.print_table(columns, told, wide=["details"], empty="no warnings")
+    _show_list(told, "position received_at? type details:text", json_=False, empty="no warnings")
 
 
 @main.group()
@@ -250,7 +247,7 @@ def rejected_list(session: Session, json_: bool) -> None:
     rows = session.open().rejected(session.project)
     if not json_:
         rows = ({**row, "raw": row["raw"][:200]} for row in rows)
-    _show_list(rows, "source line reason raw", json_, "nothing was rejected", "source raw")
+    _show_list(rows, "source:id line reason raw:text", json_, "nothing was rejected")
 
 
 @main.group()
@@ -265,8 +262,7 @@ def buffer_list(session: Session, json_: bool) -> None:
     """Show every event being held, by due time."""
     with session.open().read(session.project) as queries:
         rows = queries.held()
-        columns = "position uuid distinct_id due_at"
-        _show_list(rows, columns, json_, "nothing is held", "distinct_id")
+        _show_list(rows, "position uuid:id distinct_id:id due_at", json_, "nothing is held")
 
 
 @buffer.command("release")
@@ -342,7 +338,7 @@ def _names(names: tuple[str, ...], all_: bool) -> tuple[str, ...]:
 def projections_list(session: Session, json_: bool) -> None:
     """Show the projections there are."""
     rows = session.open().projections.catalogue()
-    _show_list(rows, "name version mode tables", json_, "none")
+    _show_list(rows, "name version mode tables:text", json_, "none")
 
 
 @projections.command("status")
@@ -351,8 +347,8 @@ def projections_list(session: Session, json_: bool) -> None:
 def projections_status(session: Session, json_: bool) -> None:
     """Show how far each projection has come."""
     rows = session.open().projections.status(session.project)
-    columns = "name version mode position head lag state last_error"
-    _show_list(rows, columns, json_, "no projects yet")
+    shown = "name version mode? position head lag state last_error:text"
+    _show_list(rows, shown, json_, "no projects yet")
 
 
 @projections.command("rebuild")
@@ -372,7 +368,7 @@ def projections_rebuild(
         rows = session.open().projections.rebuild(
             session.project, wanted, lambda at, of: bar.update("rebuild", at, of, at, "events")
         )
-    _show_list(rows, "project domain_events projections", json_, "no projects yet")
+    _show_list(rows, "project:id domain_events projections:text", json_, "no projects yet")
 
 
 @projections.command("verify")
@@ -445,7 +441,7 @@ def project_create(session: Session, name: str, token: str | None, json_: bool) 
 def project_list(session: Session, json_: bool) -> None:
     """Show every project and how far it has come."""
     rows = session.open().list_projects()
-    _show_list(rows, "name token inputs domain_events clock", json_, "no projects yet")
+    _show_list(rows, "name:id token:id? inputs domain_events clock", json_, "no projects yet")
 
 
 @main.command()
@@ -472,15 +468,15 @@ def demo() -> None:
                 }
                 for each in queries.persons()
             )
-            columns = "person distinct_ids identified created_at properties"
-            _show_list(persons, columns, json_=False, empty="", wide="properties")
+            shown = "person distinct_ids:id identified? created_at? properties:text"
+            _show_list(persons, shown, json_=False, empty="")
             _heading("Which persons were merged, which merges were refused, and why")
             _show_merges(queries.merges())
             _heading("What the senders should be told")
             _show_warnings(queries.warnings())
             _heading("Lines that are no captured events")
             rows = engine.rejected(None)
-            _show_list(rows, "line reason raw", json_=False, empty="none", wide="raw")
+            _show_list(rows, "line reason raw:text", json_=False, empty="none")
             _heading("How alice came to be who she is")
             _show_history(queries.history("alice"))
         verdict = engine.projections.verify(None, ())

@@ -212,7 +212,7 @@ def _first_difference(
     connection: sa.Connection, project: int, table: sa.Table, shadow: sa.Table
 ) -> JsonObject | None:
     """Find the row with the smallest key that is not the same in both tables."""
-    key = [column.name for column in table.primary_key.columns]
+    key = [str(column.name) for column in table.primary_key.columns]
     live = sa.select(*table.c).where(table.c.project == project)
     replayed = sa.select(*shadow.c)
     different: list[tuple[Any, ...]] = []
@@ -229,7 +229,7 @@ def _first_difference(
         return None
     values = min(different)
     return {
-        "table": table.name,
+        "table": str(table.name),
         "key": {name: _shown(value) for name, value in zip(key, values, strict=True)},
         "stored": _row(connection, table, key, values),
         "replayed": _row(connection, shadow, key, values),
@@ -243,7 +243,7 @@ def _row(
     row = connection.execute(sa.select(*table.c).where(*same)).first()
     if row is None:
         return None
-    return {name: _shown(value) for name, value in row._mapping.items()}  # noqa: SLF001
+    return {str(name): _shown(value) for name, value in row._mapping.items()}  # noqa: SLF001
 
 
 def _shown(value: Any) -> Any:

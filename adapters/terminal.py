@@ -1,13 +1,13 @@
 """Showing things to people: tables, trees of facts, progress. Nothing here decides anything."""
 
-import json
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from io import TextIOWrapper
 from typing import Any
 
 import msgspec
-from rich import box
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -17,10 +17,10 @@ from rich.progress import (
     TextColumn,
     TimeRemainingColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
-from ..domain.json_values import JsonObject, compact
+from ..domain.json_values import JsonObject
+from .tables import Column, layout, printable
 
 _PIPED_WIDTH = 160
 
@@ -34,62 +34,51 @@ def console(*, stderr: bool = False) -> Console:
     return found
 
 
+def show_what_the_terminal_can() -> None:
+    """Let a terminal that is not of UTF-8 show other characters as escapes, rather than fail."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
 def print_json(value: object) -> None:
-    """Print one JSON document on one line."""
-    print(msgspec.json.encode(value).decode())  # noqa: T201 - this is the output
+    """Print one JSON document on one line, as UTF-8 whatever the terminal is of."""
+    print_json_lines([value])
 
 
 def print_json_lines(values: Iterable[object]) -> None:
-    """Print one JSON document a line."""
+    """Print one JSON document a line, as UTF-8 whatever the terminal is of."""
+    sys.stdout.flush()
     for value in values:
-        print_json(value)
-
-
-def printable(value: object) -> str:
-    """Write a value so that no control character reaches the terminal."""
-    text = value if isinstance(value, str) else "" if value is None else compact(value)
-    return "".join(char if char.isprintable() else json.dumps(char)[1:-1] for char in text)
+        sys.stdout.buffer.write(msgspec.json.encode(value) + b"\n")
+    sys.stdout.buffer.flush()
 
 
 def print_table(
-    columns: Sequence[str],
-    rows: Iterable[JsonObject],
-    *,
-    wide: Sequence[str] = (),
-    empty: str = "none",
+    shown: Sequence[Column], rows: Iterable[JsonObject], *, empty: str = "none"
 ) -> None:
-    """Print objects as a table of some of their fields.
-
-    Columns named in ``wide`` share the width that is left and fold; the others stay whole.
-    """
-    out = console()
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False, show_edge=False)
-    for column in columns:
-        table.add_column(column, no_wrap=column not in wide, overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(row.get(column))) for column in columns))
-    if table.row_count:
-        with out.capture() as captured:
-            out.print(table)
-        lines = captured.get().splitlines()
-        out.print(Text.from_ansi("\n".join(line.rstrip() for line in lines)))
-    else:
-        out.print(Text(empty))
+    """Print objects as a table of some of their fields, no wider than the terminal."""
+    found = list(rows)
+    if not found:
+        print_text(empty)
+        return
+    header, *rest = layout(shown, found, console().width)
+    print_text(header, style="bold")
+    for line in rest:
+        print_text(line)
 
 
-def _cell(value: object) -> str:
-    """Write a value for a table: its own line breaks stay."""
-    text = value if isinstance(value, str) else "" if value is None else compact(value)
-    return "\n".join(printable(line) for line in text.split("\n"))
+def print_text(text: str, style: str = "") -> None:
+    """Print a line as it is; the terminal wraps it if it must."""
+    console().print(Text(text, style=style), soft_wrap=True)
 
 
 def print_facts(facts: JsonObject) -> None:
     """Print an object as one fact a line."""
-    out = console()
-    flat = dict(_flat(facts))
-    width = max(map(len, flat), default=0)
-    for key, value in flat.items():
-        out.print(Text(f"{key:{width}}  {printable(value)}"))
+    flat = [(printable(key), printable(value)) for key, value in _flat(facts)]
+    width = max((len(key) for key, _ in flat), default=0)
+    for key, value in flat:
+        print_text(f"{key:{width}}  {value}")
 
 
 def _flat(facts: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
@@ -103,15 +92,14 @@ def _flat(facts: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
 
 def print_heading(text: str) -> None:
     """Print a heading, set off by an empty line."""
-    out = console()
-    out.print()
-    out.print(Text(text, style="bold"))
-    out.print()
+    print_text("")
+    print_text(text, style="bold")
+    print_text("")
 
 
 def print_note(text: str) -> None:
     """Tell something on standard error."""
-    console(stderr=True).print(Text(printable(text)))
+    console(stderr=True).print(Text(printable(text)), soft_wrap=True)
 
 
 class ProgressBar:

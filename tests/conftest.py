@@ -20,6 +20,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=Path(__file__).parent / "scenarios",
         help="Folder of *.json scenario files.",
     )
+    parser.addoption(
+        "--update-golden", action="store_true", help="Write anew what commands are to print."
+    )
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,233 @@
+"""What goes wrong is told in one sentence, with exit status 1 and no traceback."""
+
+import os
+import shutil
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+from click.testing import CliRunner, Result
+
+from personlog.adapters import database
+from personlog.cli import main
+
+DEMO = str(Path(__file__).parents[2] / "demo.jsonl")
+SCRIPT = Path(sys.executable).with_name("personlog")
+
+
+def personlog(*command: str) -> Result:
+    return CliRunner().invoke(main, command)
+
+
+def sentence(found: Result) -> str:
+    """The one sentence of a command that failed."""
+    assert (found.exit_code, found.stdout) == (1, ""), found.output
+    (line,) = found.stderr.splitlines()
+    assert line.startswith("Error: ")
+    assert line.endswith(".")
+    return line
+
+
+@pytest.fixture
+def filled(tmp_path: Path) -> str:
+    """The URL of a SQLite file that holds the demo."""
+    url = f"sqlite:///{tmp_path / 'filled.db'}"
+    assert personlog("--db", url, "ingest", DEMO).exit_code == 0
+    return url
+
+
+def file_of(url: str) -> Path:
+    return Path(url.removeprefix("sqlite:///"))
+
+
+READING = ["person alice", "export events", "projections verify", "digest", "rejected list"]
+
+
+@pytest.mark.parametrize("command", READING)
+def test_a_missing_database_is_not_made_by_reading(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "none.db"
+    assert "There is no database" in sentence(
+        personlog("--db", f"sqlite:///{file}", *command.split())
+    )
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("command", ["person alice", f"ingest {DEMO}"])
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [
+        ("sqlite:////nowhere/at/all/x.db", "/nowhere/at/all/x.db"),
+        ("sqlite://", "names no file"),
+        ("mysql://x/y", "'mysql' databases are not supported"),
+        ("personlog.db", "sqlite:///personlog.db"),
+        ("postgresql://x@localhost:1/y", "Connection refused"),
+        ("postgresql://x@nowhere.invalid/y", "nowhere.invalid"),
+    ],
+)
+def test_a_database_that_cannot_be_reached(url: str, told: str, command: str) -> None:
+    assert told in sentence(personlog("--db", url, *command.split()))
+
+
+def test_a_postgresql_database_that_is_not_there(new_postgres: Callable[[], str]) -> None:
+    url = new_postgres().replace("/personlog_", "/no_personlog_", 1)
+    assert "does not exist" in sentence(personlog("--db", url, "ingest", DEMO))
+
+
+def test_a_password_is_not_shown() -> None:
+    url = "postgresql://x:secret@localhost:1/y"
+    assert "secret" not in sentence(personlog("--db", url, "person", "alice"))
+
+
+@pytest.mark.parametrize("command", ["person alice", f"ingest {DEMO}", "init"])
+def test_a_file_that_is_no_database(command: str, tmp_path: Path) -> None:
+    file = tmp_path / "text.db"
+    file.write_text("This is no database, but it is long enough to be looked at." * 20)
+    before = file.read_bytes()
+    told = sentence(personlog("--db", f"sqlite:///{file}", *command.split()))
+    assert "is not a SQLite database" in told
+    assert file.read_bytes() == before
+
+
+def test_a_database_without_our_tables(tmp_path: Path) -> None:
+    file = tmp_path / "other.db"
+    sqlite3.connect(file).executescript("CREATE TABLE theirs (x)").close()
+    assert "holds no personlog tables" in sentence(
+        personlog("--db", f"sqlite:///{file}", "person", "alice")
+    )
+
+
+@pytest.mark.parametrize("command", ["person alice", f"ingest {DEMO}", "init"])
+def test_a_database_of_a_newer_personlog(command: str, filled: str) -> None:
+    with sqlite3.connect(file_of(filled)) as connection:
+        connection.execute("UPDATE schema_versions SET version = 99 WHERE name = 'personlog'")
+    told = sentence(personlog("--db", filled, *command.split()))
+    assert "schema version 99" in told
+    assert "install a newer personlog" in told
+
+
+def test_a_database_that_another_process_has_locked(
+    filled: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database, "BUSY_TIMEOUT_SECONDS", 0.1)
+    other = sqlite3.connect(file_of(filled), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    told = sentence(personlog("--db", filled, "rules", "set", "buffer_seconds=0"))
+    assert "is locked by another process" in told
+    assert personlog("--db", filled, "person", "alice").exit_code == 0
+    other.close()
+
+
+def test_a_full_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    url = f"sqlite:///{tmp_path / 'full.db'}"
+    assert personlog("--db", url, "init").exit_code == 0
+    pages = sqlite3.connect(file_of(url)).execute("PRAGMA page_count").fetchone()[0]
+    limit = f"PRAGMA max_page_count = {pages}"
+    with monkeypatch.context() as limited:
+        limited.setattr(database, "_SQLITE_PRAGMAS", (*database._SQLITE_PRAGMAS, limit))
+        big = tmp_path / "big.jsonl"
+        line = (
+            '{{"event":"x","distinct_id":"d{}","timestamp":"2026-01-01","properties":{{"a":"{}"}}}}'
+        )
+        big.write_text("\n".join(line.format(n, "a" * 500) for n in range(2_000)))
+        assert "is full" in sentence(personlog("--db", url, "ingest", str(big)))
+    assert personlog("--db", url, "ingest", str(big), "--json").stdout.startswith(
+        '{"read":2000,"stored":2000,'
+    )
+
+
+def test_a_file_of_captured_events_that_is_not_there(filled: str) -> None:
+    told = sentence(personlog("--db", filled, "ingest", DEMO, "missing.jsonl"))
+    assert "missing.jsonl does not exist" in told
+
+
+def test_a_folder_is_no_file_of_captured_events(filled: str, tmp_path: Path) -> None:
+    assert "cannot be opened" in sentence(personlog("--db", filled, "ingest", str(tmp_path)))
+
+
+def without_privileges(*command: str) -> "subprocess.CompletedProcess[str]":
+    """Run a command whose user is held to the permissions of files, even if that is root."""
+    prefix: list[str] = []
+    if os.geteuid() == 0 and (setpriv := shutil.which("setpriv")):
+        prefix = [setpriv, "--bounding-set=-dac_override,-dac_read_search"]
+    return subprocess.run(
+        [*prefix, str(SCRIPT), *command], capture_output=True, encoding="utf-8", check=False
+    )
+
+
+def test_a_read_only_database_can_be_read_but_not_written(filled: str) -> None:
+    file_of(filled).chmod(0o444)
+    assert without_privileges("--db", filled, "person", "alice").returncode == 0
+    found = without_privileges("--db", filled, "ingest", DEMO)
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.splitlines() == [
+        f"Error: Database {filled} is read-only; make the file and its folder writable."
+    ]
+
+
+def test_a_file_that_may_not_be_read(filled: str, tmp_path: Path) -> None:
+    file = tmp_path / "secret.jsonl"
+    file.write_text("{}")
+    file.chmod(0)
+    found = without_privileges("--db", filled, "ingest", str(file))
+    assert (found.returncode, found.stdout) == (1, "")
+    assert found.stderr.splitlines() == [f"Error: {file} cannot be opened: Permission denied."]
+
+
+def test_a_read_only_postgresql_session(new_postgres: Callable[[], str]) -> None:
+    url = new_postgres()
+    assert personlog("--db", url, "init").exit_code == 0
+    with psycopg.connect(url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+    assert "read-only" in sentence(personlog("--db", url, "ingest", DEMO))
+
+
+@pytest.mark.parametrize(
+    ("command", "told"),
+    [
+        ("person nobody", "'nobody'"),
+        ("history nobody", "'nobody'"),
+        ("--project no person alice", "'no'"),
+        ("--project no projections verify", "'no'"),
+        ("rules set no=1", "Rule 'no' cannot be set"),
+        ("rules set buffer_seconds=-1", "buffer_seconds cannot be -1"),
+        ("rules set buffer_seconds=soon", "no JSON"),
+        ("buffer release --until 2999-01-01", "more than 24 hours ahead"),
+        ("projections verify no", "'no'; there are distinct_ids"),
+        ("projections rebuild no", "'no'; there are distinct_ids"),
+        ("project create default", "'default' already"),
+        ("project create a --token=", "cannot be blank"),
+    ],
+)
+def test_what_is_asked_for_is_named(command: str, told: str, filled: str) -> None:
+    assert told in sentence(personlog("--db", filled, *command.split()))
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["ingest", "person", "buffer release", "buffer release --until soon", "rules set x", "nothing"],
+)
+def test_wrong_usage(command: str, filled: str) -> None:
+    found = personlog("--db", filled, *command.split())
+    assert (found.exit_code, found.stdout) == (2, "")
+    assert "Usage: " in found.stderr
+
+
+def test_a_difference_has_a_status_of_its_own(filled: str) -> None:
+    with sqlite3.connect(file_of(filled)) as connection:
+        connection.execute("UPDATE persons SET version = version + 1")
+    for command in ("projections verify", "replay"):
+        found = personlog("--db", filled, *command.split(), "--json")
+        assert found.exit_code == 3
+        assert found.stdout.startswith('{"equal":false,"first_difference":{')
+
+
+def test_debug_shows_the_traceback(tmp_path: Path) -> None:
+    command = ["--debug", "--db", f"sqlite:///{tmp_path / 'no.db'}", "person", "alice"]
+    found = subprocess.run([str(SCRIPT), *command], capture_output=True, check=False)
+    assert found.returncode == 1
+    assert found.stderr.startswith(b"Traceback")
