@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -20,9 +21,10 @@ from rich.progress import (
 from rich.text import Text
 
 from ..domain.json_values import JsonObject
-from .tables import Column, layout, printable
+from .tables import Column, layout, printable, shortened
 
 _PIPED_WIDTH = 160
+_LONGEST_TASK = 24
 
 
 def console(*, stderr: bool = False) -> Console:
@@ -112,7 +114,8 @@ class ProgressBar:
     def update(self, name: str, done: int, total: int | None, count: int, unit: str) -> None:
         """Show how far ``name`` has come, and at what rate its ``count`` grows."""
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(printable(name), rate="")
+            described = shortened(printable(Path(name).name), _LONGEST_TASK)
+            self._tasks[name] = self._progress.add_task(described, rate="")
         task = self._tasks[name]
         elapsed = self._progress.tasks[task].elapsed or 0.0
         rate = f"{count:,} {unit}, {count / elapsed:,.0f}/s" if elapsed > 0 else ""
