@@ -2,27 +2,37 @@
 
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 import msgspec
+from click.shell_completion import CompletionItem, get_completion_class
 
 from . import __version__
-from .adapters import narration, terminal
+from .adapters import display, terminal
 from .adapters.file_import import Progress
-from .adapters.tables import columns, printable
+from .adapters.formats.recognition import FORMATS, Format
+from .adapters.formats.segment import AliasDirection, SegmentOptions
+from .adapters.tables import printable
 from .domain.errors import InvalidRules, PersonlogError
 from .domain.json_values import JsonObject
 from .domain.times import parse_time
-from .engine import Engine, ImportReport
+from .engine import Engine
+from .ingestion import ImportReport, IngestOptions
+from .person_search import SORT_ORDERS, PersonSearch, SortOrder
 
 DIFFERENCE = 3
 """Exit status of a check that found a difference."""
 
 as_json = click.option("--json", "json_", is_flag=True, help="Print JSON, and nothing else.")
+
+
+def examples(*commands: str) -> str:
+    """Show commands at the end of a help text."""
+    return "\b\nExamples:\n" + "\n".join(f"  personlog {command}" for command in commands)
 
 
 class Session:
@@ -56,7 +66,11 @@ class Commands(click.Group):
             ctx.exit(0)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=Commands,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog=examples("demo", "ingest events.jsonl", "history alice"),
+)
 @click.option(
     "--db",
     envvar="PERSONLOG_DB",
@@ -74,7 +88,26 @@ def main(ctx: click.Context, db: str, project: str | None, debug: bool) -> None:
     ctx.obj = Session(db, project, debug)
 
 
-@main.command()
+def _show(facts: JsonObject, json_: bool) -> None:
+    terminal.print_json(facts) if json_ else terminal.print_facts(facts)
+
+
+def _show_list(
+    rows: Iterable[JsonObject], json_: bool, show: Callable[[Iterable[JsonObject]], None]
+) -> None:
+    terminal.print_json_lines(rows) if json_ else show(rows)
+
+
+def _table(shown: str, empty: str = "none") -> Callable[[Iterable[JsonObject]], None]:
+    return lambda rows: display.show_table(rows, shown, empty)
+
+
+def _exit_unless(well: bool) -> None:
+    if not well:
+        click.get_current_context().exit(DIFFERENCE)
+
+
+@main.command(epilog=examples("init", "--db sqlite:///shop.db init"))
 @as_json
 @click.pass_obj
 def init(session: Session, json_: bool) -> None:
@@ -83,7 +116,9 @@ def init(session: Session, json_: bool) -> None:
     _show({"db": engine.database.label}, json_)
 
 
-@main.command()
+@main.command(
+    epilog=examples("ingest demo.jsonl", "ingest demo.jsonl --json", "ingest - < demo.jsonl")
+)
 @click.argument("files", nargs=-1, required=True, metavar="FILE...")
 @click.option("--strict", is_flag=True, help="Stop at the first line that is rejected.")
 @click.option(
@@ -93,9 +128,39 @@ def init(session: Session, json_: bool) -> None:
     show_default=True,
     help="Whose time lines arrive at: their own, or the machine's, each stored at once.",
 )
+@click.option(
+    "--format",
+    "format_",
+    type=click.Choice(["auto", *FORMATS]),
+    default="auto",
+    show_default=True,
+    help="Format of the lines; 'auto' goes by the first of them. Others than personlog's own are"
+    " brought into order of arrival.",
+)
+@click.option(
+    "--alias-direction",
+    type=click.Choice(["segment", "rudderstack"]),
+    default="segment",
+    show_default=True,
+    help="What 'alias' means in Segment's format: previousId joins userId, or the reverse.",
+)
+@click.option(
+    "--link-on-track",
+    is_flag=True,
+    help="Segment's format: a 'track' that names both IDs links them, as an 'identify' would.",
+)
 @as_json
 @click.pass_obj
-def ingest(session: Session, files: tuple[str, ...], strict: bool, clock: str, json_: bool) -> None:
+def ingest(
+    session: Session,
+    files: tuple[str, ...],
+    strict: bool,
+    clock: str,
+    format_: Format | Literal["auto"],
+    alias_direction: AliasDirection,
+    link_on_track: bool,
+    json_: bool,
+) -> None:
     """Store captured events from JSON lines; '-' is standard input, .gz and .zst are unpacked.
 
     A second run over the same file adds nothing; an interrupted one goes on where it stopped.
@@ -106,16 +171,18 @@ def ingest(session: Session, files: tuple[str, ...], strict: bool, clock: str, j
         def on_progress(at: Progress) -> None:
             bar.update(at.source, at.consumed, at.size, at.lines, "lines")
 
-        report = engine.ingest(
-            files,
+        options = IngestOptions(
             project=session.project,
             strict=strict,
             live=clock == "system",
+            format=format_,
+            segment=SegmentOptions(alias_direction, link_on_track),
             on_progress=on_progress,
             on_wait=lambda name: terminal.print_note(
                 f"Waiting: another process is writing project {name!r}."
             ),
         )
+        report = engine.ingest(files, options)
     _show_report(report, json_)
 
 
@@ -125,15 +192,18 @@ def _show_report(report: ImportReport, json_: bool) -> None:
     _show(report.counts, json_)
 
 
-def _show(facts: JsonObject, json_: bool) -> None:
-    terminal.print_json(facts) if json_ else terminal.print_facts(facts)
+@main.command(epilog=examples("compare export.jsonl"))
+@click.argument("files", nargs=-1, required=True, metavar="FILE...")
+@as_json
+@click.pass_obj
+def compare(session: Session, files: tuple[str, ...], json_: bool) -> None:
+    """Compare the persons of a PostHog export, of events or of persons, with those here.
 
-
-def _show_list(rows: Iterable[JsonObject], shown: str, json_: bool, empty: str) -> None:
-    if json_:
-        terminal.print_json_lines(rows)
-    else:
-        terminal.print_table(columns(*shown.split()), rows, empty=empty)
+    Exit status 3 if the IDs of the export are grouped otherwise.
+    """
+    found = session.open().compare(session.project, files)
+    terminal.print_json(found) if json_ else display.show_comparison(found)
+    _exit_unless(found["equal"])
 
 
 @main.group()
@@ -141,7 +211,7 @@ def export() -> None:
     """Write everything as JSON lines."""
 
 
-@export.command("persons")
+@export.command("persons", epilog=examples("export persons", "export persons | head -n 1"))
 @click.pass_obj
 def export_persons(session: Session) -> None:
     """Write every person, absorbed ones left out."""
@@ -149,7 +219,7 @@ def export_persons(session: Session) -> None:
         terminal.print_json_lines(queries.persons())
 
 
-@export.command("events")
+@export.command("events", epilog=examples("export events", "export events --exclude-internal"))
 @click.option("--exclude-internal", is_flag=True, help="Leave out events of internal users.")
 @click.pass_obj
 def export_events(session: Session, exclude_internal: bool) -> None:
@@ -158,7 +228,9 @@ def export_events(session: Session, exclude_internal: bool) -> None:
         terminal.print_json_lines(queries.events(exclude_internal=exclude_internal))
 
 
-@main.command()
+@main.command(
+    epilog=examples("person alice", "person alice --json", "person laptop-7f3a"),
+)
 @click.argument("wanted", metavar="ID")
 @as_json
 @click.pass_obj
@@ -168,32 +240,81 @@ def person(session: Session, wanted: str, json_: bool) -> None:
         _show(queries.person(wanted), json_)
 
 
-@main.command()
+@main.command(
+    epilog=examples(
+        "persons", "persons --search alice", "persons --property plan=pro --sort created_at"
+    )
+)
+@click.option("--search", default="", metavar="TEXT", help="In distinct IDs and text properties.")
+@click.option(
+    "--property",
+    "wanted",
+    multiple=True,
+    metavar="KEY[=VALUE]",
+    help="Having this property, or this value: JSON, else text. Can be given several times.",
+)
+@click.option("--identified/--anonymous", default=None, help="Only the ones, or only the others.")
+@click.option("--sort", type=click.Choice(SORT_ORDERS), default="id", show_default=True)
+@click.option("--desc", is_flag=True, help="The other way round.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
+@click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
+@as_json
+@click.pass_obj
+def persons(
+    session: Session,
+    search: str,
+    wanted: tuple[str, ...],
+    identified: bool | None,
+    sort: SortOrder,
+    desc: bool,
+    limit: int,
+    offset: int,
+    json_: bool,
+) -> None:
+    """List persons, page by page; ids grow with the time of the first event."""
+    pairs = [each.partition("=") for each in wanted]
+    criteria = PersonSearch(
+        text=search,
+        properties={key: _value(text) for key, sign, text in pairs if sign},
+        has=tuple(key for key, sign, _ in pairs if not sign),
+        identified=identified,
+        sort=sort,
+        descending=desc,
+        limit=limit,
+        offset=offset,
+    )
+    with session.open().read(session.project) as queries:
+        _show_list(queries.persons(criteria), json_, display.show_persons)
+
+
+def _value(text: str) -> Any:
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        return text
+
+
+@main.command(epilog=examples("events alice", "events alice --json"))
+@click.argument("wanted", metavar="ID")
+@as_json
+@click.pass_obj
+def events(session: Session, wanted: str, json_: bool) -> None:
+    """Show the captured events of a person, those of the persons it absorbed included."""
+    with session.open().read(session.project) as queries:
+        _show_list(queries.events_of(wanted), json_, display.show_events)
+
+
+@main.command(epilog=examples("history alice", "history alice --json"))
 @click.argument("wanted", metavar="ID")
 @as_json
 @click.pass_obj
 def history(session: Session, wanted: str, json_: bool) -> None:
     """Show every domain event of a person and of those it absorbed, with its cause."""
     with session.open().read(session.project) as queries:
-        events = queries.history(wanted)
-        terminal.print_json_lines(events) if json_ else _show_history(events)
+        _show_list(queries.history(wanted), json_, display.show_history)
 
 
-def _show_history(events: Iterable[JsonObject]) -> None:
-    rows = (
-        {
-            "at": event["recorded_at"],
-            "person": narration.short_id(event["person_id"]),
-            "input": event["cause"]["position"],
-            "what": narration.what_happened(event),
-            "position": event["position"],
-        }
-        for event in events
-    )
-    _show_list(rows, "position at? person input? what:text", json_=False, empty="none")
-
-
-@main.command()
+@main.command(epilog=examples("merges", "merges --refused"))
 @click.option("--refused", is_flag=True, help="Show refusals alone.")
 @as_json
 @click.pass_obj
@@ -201,37 +322,16 @@ def merges(session: Session, refused: bool, json_: bool) -> None:
     """Show every merge and every refusal with its reason."""
     with session.open().read(session.project) as queries:
         rows = queries.merges(refused_only=refused)
-        if json_:
-            terminal.print_json_lines(rows)
-        else:
-            _show_merges(rows, refused=refused)
+        _show_list(rows, json_, lambda found: display.show_merges(found, refused_only=refused))
 
 
-def _show_merges(rows: Iterable[JsonObject], *, refused: bool = False) -> None:
-    short = ({**row, **{key: narration.short_id(row[key]) for key in _PERSONS}} for row in rows)
-    shown = "position at? outcome reason own_id:id other_id:id"
-    if refused:
-        _show_list(short, shown, json_=False, empty="no refusals")
-    else:
-        _show_list(short, f"{shown} survivor? absorbed?", json_=False, empty="no merges")
-
-
-_PERSONS = ("survivor", "absorbed")
-
-
-@main.command()
+@main.command(epilog=examples("warnings", "warnings --json"))
 @as_json
 @click.pass_obj
 def warnings(session: Session, json_: bool) -> None:
     """Show every ingestion warning."""
     with session.open().read(session.project) as queries:
-        rows = queries.warnings()
-        terminal.print_json_lines(rows) if json_ else _show_warnings(rows)
-
-
-def _show_warnings(rows: Iterable[JsonObject]) -> None:
-    told = ({**row, "details": narration.listed(row["details"], ("eventUuid",))} for row in rows)
-    _show_list(told, "position received_at? type details:text", json_=False, empty="no warnings")
+        _show_list(queries.warnings(), json_, display.show_warnings)
 
 
 @main.group()
@@ -239,7 +339,7 @@ def rejected() -> None:
     """Lines that could not be read as captured events."""
 
 
-@rejected.command("list")
+@rejected.command("list", epilog=examples("rejected list", "rejected list --json"))
 @as_json
 @click.pass_obj
 def rejected_list(session: Session, json_: bool) -> None:
@@ -247,7 +347,7 @@ def rejected_list(session: Session, json_: bool) -> None:
     rows = session.open().rejected(session.project)
     if not json_:
         rows = ({**row, "raw": row["raw"][:200]} for row in rows)
-    _show_list(rows, "source:id line reason raw:text", json_, "nothing was rejected")
+    _show_list(rows, json_, _table("source:id line reason raw:text", "nothing was rejected"))
 
 
 @main.group()
@@ -255,17 +355,29 @@ def buffer() -> None:
     """Captured events that wait for a late identify."""
 
 
-@buffer.command("list")
+@buffer.command("list", epilog=examples("buffer list", "buffer list --json"))
 @as_json
 @click.pass_obj
 def buffer_list(session: Session, json_: bool) -> None:
     """Show every event being held, by due time."""
     with session.open().read(session.project) as queries:
-        rows = queries.held()
-        _show_list(rows, "position uuid:id distinct_id:id due_at", json_, "nothing is held")
+        shown = _table("position uuid:id distinct_id:id due_at", "nothing is held")
+        _show_list(queries.held(), json_, shown)
 
 
-@buffer.command("release")
+@buffer.command("status", epilog=examples("buffer status"))
+@as_json
+@click.pass_obj
+def buffer_status(session: Session, json_: bool) -> None:
+    """Show how many events are held, and until when."""
+    with session.open().read(session.project) as queries:
+        _show(queries.buffer_status(), json_)
+
+
+@buffer.command(
+    "release",
+    epilog=examples("buffer release --all", "buffer release --until 2026-03-02T15:00:00Z"),
+)
 @click.option("--until", metavar="TIME", help="Let the project's clock go on to this moment.")
 @click.option("--all", "all_", is_flag=True, help="Let it go on until the last event is due.")
 @as_json
@@ -285,7 +397,7 @@ def rules() -> None:
     """The rules of a project."""
 
 
-@rules.command("show")
+@rules.command("show", epilog=examples("rules show", "rules show --json"))
 @as_json
 @click.pass_obj
 def rules_show(session: Session, json_: bool) -> None:
@@ -294,12 +406,12 @@ def rules_show(session: Session, json_: bool) -> None:
         _show(queries.rules(), json_)
 
 
-@rules.command("set")
+@rules.command("set", epilog=examples("rules set buffer_seconds=0", "rules set 'name=\"strict\"'"))
 @click.argument("changes", nargs=-1, required=True, metavar="KEY=JSON...")
 @as_json
 @click.pass_obj
 def rules_set(session: Session, changes: tuple[str, ...], json_: bool) -> None:
-    """Change rules from here on, as in: rules set buffer_seconds=0 'name="strict"'."""
+    """Change rules from here on; what was decided before stays as it is."""
     wanted = dict(map(_assignment, changes))
     _show(session.open(create=True).set_rules(session.project, wanted), json_)
 
@@ -322,7 +434,16 @@ def projections() -> None:
     """Lookup tables: folds of the domain log."""
 
 
-projection_names = click.argument("names", nargs=-1, metavar="[NAME]...")
+def _complete_projection(
+    _ctx: click.Context, _param: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    names = [str(each["name"]) for each in Engine.projection_catalogue()]
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+projection_names = click.argument(
+    "names", nargs=-1, metavar="[NAME]...", shell_complete=_complete_projection
+)
 all_names = click.option("--all", "all_", is_flag=True, help="Every projection (the default).")
 
 
@@ -332,66 +453,59 @@ def _names(names: tuple[str, ...], all_: bool) -> tuple[str, ...]:
     return names
 
 
-@projections.command("list")
+@projections.command("list", epilog=examples("projections list"))
 @as_json
-@click.pass_obj
-def projections_list(session: Session, json_: bool) -> None:
+def projections_list(json_: bool) -> None:
     """Show the projections there are."""
-    rows = session.open().projections.catalogue()
-    _show_list(rows, "name version mode tables:text", json_, "none")
+    _show_list(Engine.projection_catalogue(), json_, _table("name version mode tables:text"))
 
 
-@projections.command("status")
+@projections.command("status", epilog=examples("projections status"))
 @as_json
 @click.pass_obj
 def projections_status(session: Session, json_: bool) -> None:
     """Show how far each projection has come."""
     rows = session.open().projections.status(session.project)
     shown = "name version mode? position head lag state last_error:text"
-    _show_list(rows, shown, json_, "no projects yet")
+    _show_list(rows, json_, _table(shown, "no projects yet"))
 
 
-@projections.command("rebuild")
+@projections.command(
+    "rebuild", epilog=examples("projections rebuild --all", "projections rebuild merges")
+)
 @projection_names
 @all_names
 @as_json
 @click.pass_obj
-def projections_rebuild(
-    session: Session,
-    names: tuple[str, ...],
-    all_: bool,
-    json_: bool,
-) -> None:
+def projections_rebuild(session: Session, names: tuple[str, ...], all_: bool, json_: bool) -> None:
     """Fold the log into emptied tables, of every project unless one is given."""
     wanted = _names(names, all_)
     with terminal.progress_bar() as bar:
         rows = session.open().projections.rebuild(
             session.project, wanted, lambda at, of: bar.update("rebuild", at, of, at, "events")
         )
-    _show_list(rows, "project:id domain_events projections:text", json_, "no projects yet")
+    _show_list(rows, json_, _table("project:id domain_events projections:text", "no projects yet"))
 
 
-@projections.command("verify")
+@projections.command(
+    "verify", epilog=examples("projections verify --all", "projections verify persons --json")
+)
 @projection_names
 @all_names
 @as_json
 @click.pass_obj
-def projections_verify(
-    session: Session,
-    names: tuple[str, ...],
-    all_: bool,
-    json_: bool,
-) -> None:
+def projections_verify(session: Session, names: tuple[str, ...], all_: bool, json_: bool) -> None:
     """Prove that tables equal a fold of the log; exit status 3 and the first difference if not."""
     wanted = _names(names, all_)
     with terminal.progress_bar() as bar:
         found = session.open().projections.verify(
             session.project, wanted, lambda at, of: bar.update("verify", at, of, at, "events")
         )
-    _show_verdict(found, json_)
+    _show(found, json_)
+    _exit_unless(found["equal"])
 
 
-@main.command()
+@main.command(epilog=examples("replay", "replay --json"))
 @as_json
 @click.pass_obj
 def replay(session: Session, json_: bool) -> None:
@@ -400,19 +514,11 @@ def replay(session: Session, json_: bool) -> None:
         found = session.open().projections.replay(
             session.project, lambda at, of: bar.update("replay", at, of, at, "events")
         )
-    _show_verdict(found, json_)
+    _show(found, json_)
+    _exit_unless(found["equal"])
 
 
-def _show_verdict(found: JsonObject, json_: bool) -> None:
-    if json_ or not found["equal"]:
-        _show(found, json_)
-    else:
-        _show({"equal": True}, json_)
-    if not found["equal"]:
-        click.get_current_context().exit(DIFFERENCE)
-
-
-@main.command()
+@main.command(epilog=examples("digest", "digest --json"))
 @as_json
 @click.pass_obj
 def digest(session: Session, json_: bool) -> None:
@@ -425,7 +531,7 @@ def project() -> None:
     """Projects: separate worlds of IDs in one database."""
 
 
-@project.command("create")
+@project.command("create", epilog=examples("project create shop", "project create b --token phc_b"))
 @click.argument("name")
 @click.option("--token", help="The token that senders use; a random one unless given.")
 @as_json
@@ -435,16 +541,46 @@ def project_create(session: Session, name: str, token: str | None, json_: bool) 
     _show(session.open(create=True).create_project(name, token), json_)
 
 
-@project.command("list")
+@project.command("list", epilog=examples("project list"))
 @as_json
 @click.pass_obj
 def project_list(session: Session, json_: bool) -> None:
     """Show every project and how far it has come."""
     rows = session.open().list_projects()
-    _show_list(rows, "name:id token:id? inputs domain_events clock", json_, "no projects yet")
+    shown = "name:id token:id? inputs domain_events clock"
+    _show_list(rows, json_, _table(shown, "no projects yet"))
 
 
-@main.command()
+@main.command(epilog=examples("doctor", "doctor --deep"))
+@click.option("--deep", is_flag=True, help="Also let SQLite check the structure of its file.")
+@as_json
+@click.pass_obj
+def doctor(session: Session, deep: bool, json_: bool) -> None:
+    """Look whether all is well with the database, and say what to do if not: exit status 3."""
+    found = session.open().diagnose(deep=deep)
+    terminal.print_json(found) if json_ else display.show_diagnosis(found)
+    _exit_unless(not found["problems"])
+
+
+@main.command(epilog=examples("schema", "schema --json"))
+@as_json
+def schema(json_: bool) -> None:
+    """Show the tables and what they mean."""
+    _show_list(Engine.describe_tables(), json_, display.show_schema)
+
+
+@main.command(
+    epilog=examples("completion bash >> ~/.bashrc", "completion fish | source"),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completion(shell: str) -> None:
+    """Print what makes a shell complete personlog's commands and options."""
+    found = get_completion_class(shell)
+    assert found is not None  # noqa: S101 - the choice above names what click has
+    click.echo(found(main, {}, "personlog", "_PERSONLOG_COMPLETE").source())
+
+
+@main.command(epilog=examples("demo"))
 def demo() -> None:
     """Import a small shipped history into a temporary database and show what came of it."""
     source = resources.files(__package__) / "demo.jsonl"
@@ -454,35 +590,19 @@ def demo() -> None:
         Engine.open(f"sqlite:///{Path(folder) / 'demo.db'}", create=True) as engine,
     ):
         report = engine.ingest([str(file)])
-        _heading("Imported a small history: what became of its lines")
+        terminal.print_heading("Imported a small history: what became of its lines")
         terminal.print_facts(report.counts)
         with engine.read(None) as queries:
-            _heading("The persons behind its IDs")
-            persons = (
-                {
-                    "person": narration.short_id(each["person_id"]),
-                    "distinct_ids": narration.joined(each["distinct_ids"]).replace(", ", "\n"),
-                    "identified": "yes" if each["is_identified"] else "no",
-                    "created_at": each["created_at"],
-                    "properties": narration.listed(each["properties"]),
-                }
-                for each in queries.persons()
-            )
-            shown = "person distinct_ids:id identified? created_at? properties:text"
-            _show_list(persons, shown, json_=False, empty="")
-            _heading("Which persons were merged, which merges were refused, and why")
-            _show_merges(queries.merges())
-            _heading("What the senders should be told")
-            _show_warnings(queries.warnings())
-            _heading("Lines that are no captured events")
-            rows = engine.rejected(None)
-            _show_list(rows, "line reason raw:text", json_=False, empty="none")
-            _heading("How alice came to be who she is")
-            _show_history(queries.history("alice"))
+            terminal.print_heading("The persons behind its IDs")
+            display.show_persons(queries.persons())
+            terminal.print_heading("Which persons were merged, which merges were refused, and why")
+            display.show_merges(queries.merges())
+            terminal.print_heading("What the senders should be told")
+            display.show_warnings(queries.warnings())
+            terminal.print_heading("Lines that are no captured events")
+            display.show_table(engine.rejected(None), "line reason raw:text")
+            terminal.print_heading("How alice came to be who she is")
+            display.show_history(queries.history("alice"))
         verdict = engine.projections.verify(None, ())
-        _heading("Every table compared with a replay of the log")
+        terminal.print_heading("Every table compared with a replay of the log")
         terminal.print_facts(verdict)
-
-
-def _heading(text: str) -> None:
-    terminal.print_heading(text)

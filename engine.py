@@ -7,10 +7,8 @@ and :mod:`.domain.processing`; ``docs/walkthrough.md`` follows one all the way.
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Self
 
-import msgspec
 import sqlalchemy as sa
 
 from . import operations
@@ -24,34 +22,30 @@ from .adapters.arrivals import (
 from .adapters.clock import Clock, SystemClock
 from .adapters.database import Database
 from .adapters.event_buffer import SqlEventBuffer
-from .adapters.file_import import FileImport, ImportOptions, Progress
 from .adapters.heads import create_project, find_tokens, list_heads
-from .adapters.json_lines import STANDARD_INPUT
 from .adapters.project_unit import Lookups, Outcome
-from .adapters.schema import check_schema, create_schema, has_schema
+from .adapters.schema import check_schema, create_schema, describe_tables, has_schema
+from .adapters.sources import FileSource
 from .adapters.unit_of_work import Batch, UnitOfWork
-from .domain.errors import PersonlogError, UnreadableSource
+from .comparison import compare, read_grouping
+from .diagnosis import diagnose
+from .domain.errors import PersonlogError
 from .domain.inputs import Command, ReleaseBuffer, SetRules
 from .domain.json_values import JsonObject
 from .domain.times import format_time
-from .projection_operations import ProjectionOperations, find_project, paused_collector
+from .ingestion import AnySource, ImportReport, Ingestion, IngestOptions
+from .projection_operations import (
+    ProjectionOperations,
+    catalogue,
+    find_project,
+    paused_collector,
+)
 from .projections import registry
 from .projections.distinct_ids import find_holders
 from .projections.rule_sets import rules_in_force
 from .queries import Queries, rejected_json
 
 LOOKUPS = Lookups(registry.INLINE, find_holders, rules_in_force)
-
-
-def _ignore(*_: object) -> None:
-    """Take progress that nobody wants to see."""
-
-
-class ImportReport(msgspec.Struct):
-    """What an import did: the counts of all sources together, and what the user should know."""
-
-    counts: JsonObject
-    notes: list[str]
 
 
 class Engine:
@@ -137,73 +131,12 @@ class Engine:
 
     def ingest(
         self,
-        sources: Sequence[str],
-        *,
-        project: str | None = None,
-        strict: bool = False,
-        live: bool = False,
-        on_progress: Callable[[Progress], None] = _ignore,
-        on_wait: Callable[[str], None] = _ignore,
+        sources: Sequence[str | AnySource],
+        options: IngestOptions = IngestOptions(),  # noqa: B008 - it is frozen
     ) -> ImportReport:
-        """Import files of captured events, one after the other; ``-`` is standard input.
-
-        ``project`` overrides what lines say; ``strict`` stops at the first line that is
-        rejected; ``live`` takes arrivals from the machine's clock.
-        """
-        if project is not None and not is_project_name(project):
-            raise PersonlogError(f"{project!r} cannot name a project.")
-        for source in sources:
-            if source != STANDARD_INPUT and not Path(source).exists():
-                raise UnreadableSource(f"{source} does not exist; nothing was imported.")
-        with self.database.read() as connection:
-            tokens = find_tokens(connection)
-        options = ImportOptions(
-            clock=self.clock, tokens=tokens, project=project, strict=strict, live=live
-        )
-        total, read, rejected, seconds = Outcome(), 0, 0, 0.0
-        notes: list[str] = []
-        with paused_collector(), self._unit_of_work(on_wait) as unit_of_work:
-            for source in sources:
-                summary = FileImport(self.database, unit_of_work, options, on_progress).run(source)
-                total.add(summary.outcome)
-                read += summary.read
-                rejected += summary.rejected
-                seconds += summary.seconds
-                if summary.resumed_at_line:
-                    notes.append(f"{source}: resumed behind line {summary.resumed_at_line:,}.")
-        counts: JsonObject = {
-            "read": read,
-            "stored": total.stored,
-            "duplicates": total.duplicates,
-            "rejected": rejected,
-            "dropped": total.dropped,
-            "held": total.held,
-            "persons_created": total.persons_created,
-            "merges": total.merges,
-            "refusals": total.refusals,
-            "warnings": total.warnings,
-            "seconds": round(seconds, 3),
-        }
-        return ImportReport(counts, notes + self._notes(total, unit_of_work.projects))
-
-    def _notes(self, outcome: Outcome, touched: set[str]) -> list[str]:
-        notes = []
-        if outcome.clamped:
-            notes.append(
-                f"Captured events that arrived before their project's clock: {outcome.clamped:,};"
-                " they were processed as if they had arrived at it."
-            )
-        with self.database.read() as connection:
-            for head in list_heads(connection):
-                buffer = SqlEventBuffer(connection, head.id)
-                if head.name in touched and (held := buffer.count()):
-                    until = format_time(buffer.last_due() or 0)
-                    notes.append(
-                        f"Project {head.name!r} still holds captured events: {held:,}, the last"
-                        f" until {until}. Later arrivals release them, or 'personlog buffer"
-                        " release'."
-                    )
-        return notes
+        """Import sources, one after the other; a text names a file, ``-`` is standard input."""
+        opened = [FileSource(each) if isinstance(each, str) else each for each in sources]
+        return Ingestion(self.database, self.clock, self._unit_of_work, options).run(opened)
 
     @contextmanager
     def _unit_of_work(self, on_wait: Callable[[str], None]) -> Iterator[UnitOfWork]:
@@ -211,7 +144,7 @@ class Engine:
             yield unit_of_work
 
     def _order(self, project: str, command: Command) -> Outcome:
-        with self._unit_of_work(_ignore) as unit_of_work:
+        with self._unit_of_work(lambda _name: None) as unit_of_work:
             return unit_of_work.store(Batch(items=[Order(project, command)]))
 
     def set_rules(self, project: str | None, changes: JsonObject) -> JsonObject:
@@ -259,6 +192,26 @@ class Engine:
             nobody = project is None and not list_heads(connection)
             name = DEFAULT_PROJECT if nobody else find_project(connection, project).name
             yield from rejected_json(connection, name)
+
+    def compare(self, project: str | None, files: Sequence[str]) -> JsonObject:
+        """Compare the persons of PostHog exports with those of a project."""
+        theirs = read_grouping([FileSource(file) for file in files])
+        with self.database.read() as connection:
+            return compare(connection, find_project(connection, project), theirs)
+
+    def diagnose(self, *, deep: bool = False) -> JsonObject:
+        """Look whether all is well with the database; ``problems`` say what to do if not."""
+        return diagnose(self.database, deep=deep)
+
+    @staticmethod
+    def projection_catalogue() -> list[JsonObject]:
+        """Give each projection's name, version, mode and tables."""
+        return catalogue()
+
+    @staticmethod
+    def describe_tables() -> list[JsonObject]:
+        """Give every table with its columns and their meanings."""
+        return describe_tables(operations.TABLES.values())
 
     def digest(self, project: str | None) -> JsonObject:
         """Give the digests of a project's persons and log."""

@@ -21,26 +21,41 @@ def _ignore(*_: object) -> None:
     """Take progress that nobody wants to see."""
 
 
+def catalogue() -> list[JsonObject]:
+    """Give each projection's name, version, mode and tables."""
+    rows = [(each.name, each.version, each.tables) for each in registry.INLINE]
+    rows.append((operations.STAMPS, operations.STAMPS_VERSION, ("inputs",)))
+    return [
+        {"name": name, "version": version, "mode": "inline", "tables": ", ".join(tables)}
+        for name, version, tables in rows
+    ]
+
+
 class ProjectionOperations:
     """What an operator does with lookup tables; without a project, those of all projects."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def catalogue(self) -> list[JsonObject]:
-        """Give each projection's name, version, mode and tables."""
-        rows = [(each.name, each.version, each.tables) for each in registry.INLINE]
-        rows.append((operations.STAMPS, operations.STAMPS_VERSION, ("inputs",)))
+    def versions(self) -> list[JsonObject]:
+        """Compare the versions that tables were made by with those of the code."""
+        with self._database.read() as connection:
+            stored = stored_versions(connection)
         return [
-            {"name": name, "version": version, "mode": "inline", "tables": ", ".join(tables)}
-            for name, version, tables in rows
+            {
+                "name": each["name"],
+                "version": each["version"],
+                "stored_version": (made := stored.get(each["name"], each["version"])),
+                "state": "current" if made == each["version"] else "outdated",
+            }
+            for each in catalogue()
         ]
 
     def status(self, project: str | None) -> list[JsonObject]:
         """Give each projection's place in the log; inline ones are never behind."""
         with self._database.read() as connection:
             head = find_project(connection, project)
-            versions = stored_versions(connection)
+        states = {each["name"]: each["state"] for each in self.versions()}
         return [
             {
                 "name": each["name"],
@@ -49,12 +64,10 @@ class ProjectionOperations:
                 "position": head.log_head,
                 "head": head.log_head,
                 "lag": 0,
-                "state": "current"
-                if versions.get(each["name"], 1) == each["version"]
-                else "outdated",
+                "state": states[each["name"]],
                 "last_error": None,
             }
-            for each in self.catalogue()
+            for each in catalogue()
         ]
 
     def rebuild(

@@ -10,26 +10,23 @@ from typing import Any
 import msgspec
 import sqlalchemy as sa
 
-from .adapters.captured_json import decode_object
 from .adapters.event_buffer import SqlEventBuffer
 from .adapters.event_log import read_streams
 from .adapters.heads import Head
-from .adapters.input_log import arrivals_of, read_inputs
+from .adapters.input_log import arrivals_of
 from .adapters.rejected import select_rejected
-from .adapters.statements import statements_on
+from .captured_queries import CapturedQueries
 from .domain.errors import UnknownPerson
 from .domain.events import PersonAbsorbed, RecordedEvent
-from .domain.inputs import Input, Status
-from .domain.internal_users import is_visible
 from .domain.json_values import JsonObject
 from .domain.person import Person
 from .domain.rules import Rules
 from .domain.times import format_time
 from .domain.uuids import PersonId, parse_uuid, uuid_text
-from .operations import TABLES
-from .projections.distinct_ids import find_holders, holder_of
+from .person_search import PersonSearch
+from .projections.distinct_ids import holder_of
 from .projections.ingestion_warnings import select_warnings
-from .projections.merges import select_merges, survivors
+from .projections.merges import select_merges
 from .projections.persons import all_persons, one_person
 from .projections.rule_sets import all_rules, rules_in_force
 
@@ -70,30 +67,38 @@ class Queries:
             found["merged_into"] = person.merged_into
         return found
 
-    def persons(self) -> Iterator[JsonObject]:
-        """Give every person there is, absorbed ones left out, in order of their ids."""
-        for person in all_persons(self._connection, self._project):
-            if person.merged_into is None:
-                yield person_json(person)
+    def persons(self, search: PersonSearch | None = None) -> Iterator[JsonObject]:
+        """Give persons, absorbed ones left out: those searched for, or all by their ids."""
+        persons = all_persons(self._connection, self._project)
+        present = (person for person in persons if person.merged_into is None)
+        return map(person_json, present if search is None else search.among(present))
 
-    def history(self, wanted: str) -> Iterator[JsonObject]:
-        """Give a person's domain events by position, those of the persons it absorbed included."""
-        rules = all_rules(self._connection, self._project)
-        person = self.find_person(wanted)
-        streams: set[bytes] = set()
+    def resolve(self, distinct_id: str) -> str | None:
+        """Give the id of the person that holds a distinct ID now; None if nobody does."""
+        person = holder_of(self._connection, self._project, distinct_id)
+        return None if person is None else uuid_text(person)
+
+    def streams(self, person: Person) -> list[RecordedEvent]:
+        """Give the domain events of a person and of all it absorbed, by position."""
+        seen: set[bytes] = set()
         found: list[RecordedEvent] = []
         new: set[bytes] = {person.person_id}
         while new:
             events = read_streams(self._connection, self._project, sorted(new))
-            streams |= new
+            seen |= new
             found += events
             absorbed = {
                 parse_uuid(each.event.absorbed) or b""
                 for each in events
                 if isinstance(each.event, PersonAbsorbed)
             }
-            new = absorbed - streams
-        for recorded in sorted(found, key=lambda each: each.position):
+            new = absorbed - seen
+        return sorted(found, key=lambda each: each.position)
+
+    def history(self, wanted: str) -> Iterator[JsonObject]:
+        """Give a person's domain events by position, those of the persons it absorbed included."""
+        rules = all_rules(self._connection, self._project)
+        for recorded in self.streams(self.find_person(wanted)):
             yield _event_json(recorded, rules)
 
     def merges(self, *, refused_only: bool = False) -> Iterator[JsonObject]:
@@ -138,6 +143,18 @@ class Queries:
                 "due_at": format_time(held.due_at),
             }
 
+    def buffer_status(self) -> JsonObject:
+        """Give how many events are held, when the first and the last fall due, and the window."""
+        buffer = SqlEventBuffer(self._connection, self._project)
+        first, last = buffer.first_due(), buffer.last_due()
+        return {
+            "held": buffer.count(),
+            "first_due": None if first is None else format_time(first),
+            "last_due": None if last is None else format_time(last),
+            "clock": format_time(self._head.clock) if self._head.clock else None,
+            "buffer_seconds": rules_in_force(self._connection, self._project).buffer_seconds,
+        }
+
     def rules(self) -> JsonObject:
         """Give the rules in force."""
         return rules_in_force(self._connection, self._project).model_dump(mode="json")
@@ -148,30 +165,24 @@ class Queries:
         ``exclude_internal`` leaves out those that the rules' internal-user filters do not let
         pass, judged by the persons' current properties.
         """
-        statements = statements_on(self._connection, TABLES)
-        filters = rules_in_force(self._connection, self._project).internal_user_filters
-        needs_persons = exclude_internal and any(each.type == "person" for each in filters)
-        survivor_of = survivors(self._connection, self._project)
-        rows = read_inputs(self._connection, self._project)
-        while page := list(islice(rows, _PAGE)):
-            ids = {
-                each.event.distinct_id
-                for each in page
-                if each.event is not None and (needs_persons or each.status is Status.PERSONLESS)
-            }
-            holders = find_holders(statements, self._project, ids, {})
-            for each in page:
-                if each.event is None:
-                    continue
-                holder = holders.get(each.event.distinct_id)
-                sent = decode_object(each.body)
-                if exclude_internal and not is_visible(
-                    filters,
-                    sent.get("properties") or {},
-                    {} if holder is None else holder.properties,
-                ):
-                    continue
-                yield _captured_json(each, sent, holder, survivor_of)
+        captured = CapturedQueries(self._connection, self._head)
+        return captured.all(exclude_internal=exclude_internal)
+
+    def events_of(self, wanted: str) -> Iterator[JsonObject]:
+        """Give the captured events of a person by position, those of its absorbed ones included.
+
+        An ID that nobody holds yet may have events that are held, dropped or personless.
+        """
+        captured = CapturedQueries(self._connection, self._head)
+        try:
+            person = self.find_person(wanted)
+        except UnknownPerson:
+            found = list(captured.of((), {wanted}))
+            if not found:
+                raise
+            return iter(found)
+        streams = {each.stream for each in self.streams(person)}
+        return captured.of(streams, set(person.distinct_ids))
 
 
 def rejected_json(connection: sa.Connection, project: str) -> Iterator[JsonObject]:
@@ -194,32 +205,6 @@ def person_json(person: Person) -> JsonObject:
         "properties": person.properties,
         "is_identified": person.is_identified,
         "created_at": format_time(person.created_at),
-    }
-
-
-def _captured_json(
-    each: Input, sent: JsonObject, holder: Person | None, survivor_of: dict[bytes, bytes]
-) -> JsonObject:
-    event = each.event
-    assert event is not None  # noqa: S101 - commands were left out
-    now: bytes | None = each.person
-    while now is not None and now in survivor_of:
-        now = survivor_of[now]
-    if each.status is Status.PERSONLESS and holder is not None:
-        now = holder.person_id
-    return {
-        "position": each.position,
-        "uuid": uuid_text(each.uuid),
-        "event": event.name,
-        "distinct_id": event.distinct_id,
-        "timestamp": format_time(event.time),
-        "received_at": format_time(each.received_at),
-        "arrived_at": format_time(each.arrived_at),
-        "status": each.status.text,
-        "person_id": None if now is None else uuid_text(now),
-        "stamped_person_id": None if each.person is None else uuid_text(each.person),
-        "properties": sent.get("properties") or {},
-        "input": sent,
     }
 
 

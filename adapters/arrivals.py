@@ -1,6 +1,6 @@
 """Lines to arrivals: what is handed to the unit of work, and what is refused at the door."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
 
 import msgspec
@@ -16,7 +16,7 @@ from ..domain.json_values import JsonObject, clean_text, compact
 from ..domain.uuids import derive_line_uuid
 from .captured_json import Unreadable, decode_object
 from .clock import Clock
-from .json_lines import Line
+from .json_lines import Line, line_digest
 
 DEFAULT_PROJECT = "default"
 MAX_PROJECT_NAME = 200
@@ -53,6 +53,21 @@ class Rejection(msgspec.Struct, kw_only=True):
     received_at: int | None = None
 
 
+Translate = Callable[[JsonObject], list[JsonObject]]
+"""Reads an object of another format as the captured events it stands for.
+
+Raises :class:`Untranslatable` with the reason if it stands for none.
+"""
+
+
+class Untranslatable(Exception):
+    """An object of another format stands for no captured event."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
 class _Refused(Exception):
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -63,7 +78,8 @@ class Door:
     """Reads the lines of one source in order.
 
     ``project`` overrides what lines say; ``tokens`` maps tokens to project names; with
-    ``live`` the arrival is the clock's and a line's own ``received_at`` is ignored.
+    ``live`` the arrival is the clock's and a line's own ``received_at`` is ignored. Lines of
+    another format go through ``translate`` first, and are stored as what it makes of them.
     """
 
     def __init__(
@@ -74,25 +90,32 @@ class Door:
         *,
         project: str | None = None,
         live: bool = False,
+        translate: Translate | None = None,
     ) -> None:
         self._source = source
         self._clock = clock
         self._tokens = tokens
         self._project = project
         self._live = live
+        self._translate = translate
         self._latest = clock.now() + FUTURE_TOLERANCE_MS
         self._names: dict[int | str, str] = {}
         self._seen: dict[bytes, int] = {}
 
-    def admit(self, line: Line) -> Arrival | Rejection:
-        """Read one line."""
-        raw = line.raw
+    def admit(self, line: Line) -> Sequence[Arrival | Rejection]:
+        """Read one line: what comes of it, in order."""
         if line.digest is not None:
-            return self._reject(line, "too_large", self._project)
+            return (self._reject(line, "too_large", self._project),)
         try:
-            sent = decode_object(raw)
-        except Unreadable as error:
-            return self._reject(line, error.reason, self._project)
+            sent = decode_object(line.raw)
+            if self._translate is None:
+                return (self._admit(line, line.raw, sent),)
+            translated = self._translate(sent)
+        except (Unreadable, Untranslatable) as error:
+            return (self._reject(line, error.reason, self._project),)
+        return [self._admit(line, msgspec.json.encode(each), each) for each in translated]
+
+    def _admit(self, line: Line, raw: bytes, sent: JsonObject) -> Arrival | Rejection:
         try:
             project = self._project or self._named_project(sent)
         except _Refused as error:
@@ -144,11 +167,6 @@ class Door:
             digest=line.digest or line_digest(line.raw),
             received_at=received_at,
         )
-
-
-def line_digest(raw: bytes) -> bytes:
-    """Give the hash by which equal rejected lines are one."""
-    return blake2b(raw, digest_size=16).digest()
 
 
 def _named_project(sent: JsonObject, tokens: Mapping[str, str]) -> str:

@@ -5,7 +5,6 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
-from .json_lines import STANDARD_INPUT
 from .schema import cursors
 
 
@@ -28,11 +27,6 @@ def cursor_key(source: str, project: str | None) -> tuple[str, str]:
     return str(Path(source).absolute()), project or ""
 
 
-def is_resumable(source: str) -> bool:
-    """Tell whether an import of this source can be resumed; standard input cannot."""
-    return source != STANDARD_INPUT
-
-
 def find_cursor(connection: sa.Connection, key: tuple[str, str]) -> Cursor | None:
     """Give the cursor that an interrupted import left."""
     row = connection.execute(
@@ -50,3 +44,9 @@ def move_cursor(connection: sa.Connection, cursor: Cursor, *, at_end: bool) -> N
     )
     if not at_end:
         connection.execute(sa.insert(cursors).values(msgspec.structs.asdict(cursor)))
+
+
+def list_cursors(connection: sa.Connection) -> list[Cursor]:
+    """Give every cursor there is, by source."""
+    rows = connection.execute(sa.select(cursors).order_by(cursors.c.source, cursors.c.project))
+    return [Cursor(**row._mapping) for row in rows]  # noqa: SLF001 - its public name

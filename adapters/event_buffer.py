@@ -41,11 +41,17 @@ class SqlEventBuffer:
         )
         return [to_input(row) for row in rows]
 
+    def first_due(self) -> int | None:
+        """Give the earliest due time of all held events; None if none is held."""
+        return self._of_all(sa.func.min(inputs.c.due_at))
+
     def last_due(self) -> int | None:
         """Give the latest due time of all held events; None if none is held."""
-        return self._connection.execute(
-            sa.select(sa.func.max(inputs.c.due_at)).where(inputs.c.project == self._project, _HELD)
-        ).scalar()
+        return self._of_all(sa.func.max(inputs.c.due_at))
+
+    def _of_all(self, wanted: sa.Function[int]) -> int | None:
+        query = sa.select(wanted).where(inputs.c.project == self._project, _HELD)
+        return self._connection.execute(query).scalar()
 
     def count(self) -> int:
         """Give how many events are held."""

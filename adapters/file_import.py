@@ -1,4 +1,4 @@
-"""Importing a file: lines in, batches through the unit of work, the cursor moved with each."""
+"""Importing a source: lines in, batches through the unit of work, the cursor moved with each."""
 
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -6,12 +6,13 @@ from collections.abc import Callable, Iterator, Mapping
 import msgspec
 
 from ..domain.errors import RejectedLine
-from .arrivals import Arrival, Door, Rejection
+from .arrivals import Arrival, Door, Rejection, Translate
 from .clock import Clock
-from .cursors import Cursor, cursor_key, find_cursor, is_resumable
+from .cursors import Cursor, cursor_key, find_cursor
 from .database import Database
-from .json_lines import Line, LineReader, open_source
+from .json_lines import Line
 from .project_unit import Outcome
+from .sources import OpenSource, Source
 from .unit_of_work import Batch, UnitOfWork, describe
 
 BATCH_LINES = 5_000
@@ -31,8 +32,9 @@ class ImportOptions(msgspec.Struct, kw_only=True):
     """How lines are read.
 
     ``project`` overrides what lines say; ``tokens`` maps tokens to project names; ``strict``
-    stops at the first line that is rejected; ``live`` takes arrivals from the clock, and stores
-    each line at once.
+    stops at the first line that is rejected; ``live`` takes arrivals from the clock;
+    ``translate`` reads lines of another format; ``batch_lines`` are stored together: 1 for a
+    pipe that may fall silent at any moment.
     """
 
     clock: Clock
@@ -40,6 +42,8 @@ class ImportOptions(msgspec.Struct, kw_only=True):
     project: str | None = None
     strict: bool = False
     live: bool = False
+    translate: Translate | None = None
+    batch_lines: int = BATCH_LINES
 
 
 class Summary(msgspec.Struct):
@@ -50,6 +54,13 @@ class Summary(msgspec.Struct):
     resumed_at_line: int = 0
     seconds: float = 0.0
     outcome: Outcome = msgspec.field(default_factory=Outcome)
+
+    def add(self, other: "Summary") -> None:
+        """Add another source's counts."""
+        self.read += other.read
+        self.rejected += other.rejected
+        self.seconds += other.seconds
+        self.outcome.add(other.outcome)
 
 
 class FileImport:
@@ -68,42 +79,48 @@ class FileImport:
         self._on_progress = on_progress
         self.summary = Summary()
 
-    def run(self, name: str) -> Summary:
+    def run(self, source: Source) -> Summary:
         """Import a source from its beginning, or from where an interrupted import stopped.
 
         Raises :class:`UnreadableSource`, and in a strict import :class:`RejectedLine`; what
         earlier batches stored stays.
         """
         began = time.monotonic()
-        self._resumable = is_resumable(name)
-        if not self._resume(name):
-            self._import(name, None)
+        if not self._resume(source):
+            self._import(source, None)
         self.summary.seconds = round(time.monotonic() - began, 3)
         return self.summary
 
-    def _resume(self, name: str) -> bool:
-        if not self._resumable:
+    def _resume(self, source: Source) -> bool:
+        if not source.resumable:
             return False
         with self._database.read() as connection:
-            cursor = find_cursor(connection, cursor_key(name, self._options.project))
-        return cursor is not None and self._import(name, cursor)
+            cursor = find_cursor(connection, cursor_key(source.name, self._options.project))
+        return cursor is not None and self._import(source, cursor)
 
-    def _import(self, name: str, resumed: Cursor | None) -> bool:
+    def _import(self, source: Source, resumed: Cursor | None) -> bool:
         """Import what is behind a cursor; give False if the source no longer begins as it did."""
         options = self._options
-        door = Door(name, options.clock, options.tokens, project=options.project, live=options.live)
-        with open_source(name) as source:
-            reader = LineReader(source.stream, name)
-            lines = reader.lines()
+        name = source.name
+        door = Door(
+            name,
+            options.clock,
+            options.tokens,
+            project=options.project,
+            live=options.live,
+            translate=options.translate,
+        )
+        with source.open() as opened:
+            lines = opened.lines()
             if resumed is not None:
-                if not _skip_prefix(lines, reader, door, resumed):
+                if not _skip_prefix(lines, opened, door, resumed):
                     return False
                 self.summary.resumed_at_line = resumed.line
             cursor = resumed or self._new_cursor(name)
             for batch in self._batches(lines, door):
-                self._store(batch, reader, cursor)
+                self._store(batch, opened, cursor, resumable=source.resumable)
                 self._on_progress(
-                    Progress(name, self.summary.read, source.consumed(), source.size())
+                    Progress(name, self.summary.read, opened.consumed(), opened.size())
                 )
         return True
 
@@ -113,19 +130,15 @@ class FileImport:
 
     def _batches(self, lines: Iterator[Line], door: Door) -> Iterator["_Lines"]:
         """Collect lines into batches; the last one, marked as such, may be empty."""
-        # A live pipe may fall silent at any moment: nothing of it may wait for a full batch.
-        most = 1 if self._options.live else BATCH_LINES
+        most = self._options.batch_lines
         batch = _Lines()
         for line in lines:
             self.summary.read += 1
-            admitted = door.admit(line)
-            if isinstance(admitted, Rejection):
-                self.summary.rejected += 1
-                if self._options.strict:
-                    raise RejectedLine(describe(admitted) + " Nothing of its batch is stored.")
-                batch.rejections.append(admitted)
-            else:
-                batch.arrivals.append(admitted)
+            for admitted in door.admit(line):
+                if isinstance(admitted, Rejection):
+                    self._reject(admitted, batch)
+                else:
+                    batch.arrivals.append(admitted)
             batch.bytes += len(line.raw)
             batch.last = line
             batch.lines += 1
@@ -135,15 +148,23 @@ class FileImport:
         batch.at_end = True
         yield batch
 
-    def _store(self, batch: "_Lines", reader: LineReader, cursor: Cursor) -> None:
+    def _reject(self, rejection: Rejection, batch: "_Lines") -> None:
+        self.summary.rejected += 1
+        if self._options.strict:
+            raise RejectedLine(describe(rejection) + " Nothing of its batch is stored.")
+        batch.rejections.append(rejection)
+
+    def _store(
+        self, batch: "_Lines", opened: OpenSource, cursor: Cursor, *, resumable: bool
+    ) -> None:
         if batch.last is not None:
             cursor.offset, cursor.line = batch.last.end, batch.last.number
-            cursor.prefix_hash = reader.prefix_hash()
+            cursor.prefix_hash = opened.prefix_hash()
         outcome = self._unit_of_work.store(
             Batch(
                 items=batch.arrivals,
                 rejections=batch.rejections,
-                cursor=cursor if self._resumable else None,
+                cursor=cursor if resumable else None,
                 at_end=batch.at_end,
                 started_at=cursor.started_at,
                 strict=self._options.strict,
@@ -164,10 +185,10 @@ class _Lines(msgspec.Struct):
     at_end: bool = False
 
 
-def _skip_prefix(lines: Iterator[Line], reader: LineReader, door: Door, cursor: Cursor) -> bool:
+def _skip_prefix(lines: Iterator[Line], opened: OpenSource, door: Door, cursor: Cursor) -> bool:
     """Read up to a cursor; tell whether the bytes before it are those that were stored."""
     for line in lines:
         door.skip(line)
         if line.end >= cursor.offset:
-            return line.end == cursor.offset and reader.prefix_hash() == cursor.prefix_hash
+            return line.end == cursor.offset and opened.prefix_hash() == cursor.prefix_hash
     return False

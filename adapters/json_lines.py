@@ -1,15 +1,12 @@
-"""Files of JSON lines, plain, gzip or Zstandard: lines with their offsets, in bounded memory."""
+"""JSON lines cut from a stream of bytes, with their offsets, in bounded memory."""
 
-import gzip
-import io
 import sys
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import partial
 from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, cast
+from typing import BinaryIO
 
 import msgspec
 
@@ -23,9 +20,9 @@ else:
 MAX_LINE = 1024 * 1024
 """Bytes of a line without its end; a longer one is rejected, and no more of it is ever held."""
 
-STANDARD_INPUT = "-"
 _LINE_LIMIT = MAX_LINE + len(b"\r\n")
-_BUFFER = 256 * 1024
+BUFFER = 256 * 1024
+DIGEST_SIZE = 16
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 
 
@@ -43,11 +40,12 @@ class Line(msgspec.Struct, gc=False):
 
 
 class LineReader:
-    """Reads a source once, from its beginning."""
+    """Reads a source once, from its beginning. ``file`` is what its bytes are unpacked from."""
 
-    def __init__(self, stream: BinaryIO, source: str) -> None:
+    def __init__(self, stream: BinaryIO, source: str, file: BinaryIO | None = None) -> None:
         self._stream = stream
         self._source = source
+        self._file = file
         self._hash = sha256()
         self._unhashed: list[bytes] = []
 
@@ -56,6 +54,14 @@ class LineReader:
         self._hash.update(b"".join(self._unhashed))
         self._unhashed.clear()
         return self._hash.digest()
+
+    def consumed(self) -> int:
+        """Give the bytes read so far, as they lie on disk."""
+        return 0 if self._file is None else self._file.tell()
+
+    def size(self) -> int | None:
+        """Give the bytes there are, as they lie on disk; None if that is not known."""
+        return None if self._file is None else Path(self._file.name).stat().st_size
 
     def lines(self) -> Iterator[Line]:
         """Give every line that is not blank.
@@ -76,15 +82,15 @@ class LineReader:
                 offset += skipped
                 yield Line(number, offset, text[:MAX_LINE], digest)
             elif len(text) > MAX_LINE:
-                yield Line(number, offset, text[:MAX_LINE], _digest(text).digest())
+                yield Line(number, offset, text[:MAX_LINE], line_digest(text))
             elif text[:1] == b"{" or (text and not text.isspace()):
                 yield Line(number, offset, text)
 
     def _skip_line(self, head: bytes) -> tuple[int, bytes]:
         """Read past the end of a line that is too long; give the bytes read and its digest."""
-        digest = _digest(head)
+        digest = blake2b(head, digest_size=DIGEST_SIZE)
         size = 0
-        while part := self._read(_BUFFER):
+        while part := self._read(BUFFER):
             size += len(part)
             digest.update(part)
             self._unhashed.append(part)
@@ -100,44 +106,6 @@ class LineReader:
             raise UnreadableSource(f"{self._source} breaks off: {error}.") from error
 
 
-def _digest(head: bytes) -> "blake2b":
-    return blake2b(head, digest_size=16)
-
-
-class Source(NamedTuple):
-    """An open source: its unpacked bytes, and how far its file has been read."""
-
-    stream: BinaryIO
-    file: BinaryIO | None = None
-
-    def size(self) -> int | None:
-        """Give the bytes of the file as it lies on disk; None for standard input."""
-        return None if self.file is None else Path(self.file.name).stat().st_size
-
-    def consumed(self) -> int:
-        """Give the bytes of the file read so far."""
-        return 0 if self.file is None else self.file.tell()
-
-
-@contextmanager
-def open_source(name: str) -> Iterator[Source]:
-    """Open a file, unpacking ``.gz`` and ``.zst``; ``-`` is standard input.
-
-    Raises :class:`UnreadableSource` if it cannot be opened.
-    """
-    if name == STANDARD_INPUT:
-        yield Source(sys.stdin.buffer)
-        return
-    try:
-        file = Path(name).open("rb", buffering=_BUFFER)  # noqa: SIM115 - closed below
-    except OSError as error:
-        raise UnreadableSource(f"{name} cannot be opened: {error.strerror}.") from error
-    with file:
-        if name.endswith(".gz"):
-            with gzip.GzipFile(fileobj=file) as unpacked:
-                yield Source(cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER)), file)
-        elif name.endswith(".zst"):
-            with zstd.ZstdFile(file) as unpacked:
-                yield Source(cast("BinaryIO", io.BufferedReader(unpacked, _BUFFER)), file)
-        else:
-            yield Source(file, file)
+def line_digest(raw: bytes) -> bytes:
+    """Give the hash by which equal rejected lines are one."""
+    return blake2b(raw, digest_size=DIGEST_SIZE).digest()

@@ -24,7 +24,7 @@ from ..domain.processing import HeldKey, Walk
 from ..domain.recorded import Recorded
 from ..domain.rules import Rules
 from ..domain.uuids import PersonId, derive_stream_id
-from .arrivals import Arrival, Order, Rejection, line_digest
+from .arrivals import Arrival, Order, Rejection
 from .captured_json import decode_object
 from .event_buffer import SqlEventBuffer
 from .event_log import append_events
@@ -38,6 +38,7 @@ from .input_log import (
     read_properties,
     stamp_inputs,
 )
+from .json_lines import line_digest
 
 MAX_KNOWN = 50_000
 """Distinct IDs whose holders a unit hands on to the next one."""

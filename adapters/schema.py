@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 import sqlalchemy as sa
 
 from ..domain.errors import StoreError
+from ..domain.json_values import JsonObject
 from .database import Database
+from .log_view import LOG_VIEW
 
 SCHEMA_VERSION = 1
 _SCHEMA_LOCK = 0x706572736F6E6C67  # "personlg": makers of the schema queue up on PostgreSQL
@@ -22,37 +24,70 @@ Moment = sa.BigInteger
 schema_versions = sa.Table(
     "schema_versions",
     metadata,
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("name", sa.Text, primary_key=True, comment="personlog, or the name of a projection"),
+    sa.Column("version", sa.Integer, nullable=False, comment="of the layers, or of the projection"),
+    comment="What the tables were made as: personlog for the two layers, and each projection.",
 )
-"""``personlog`` for the layers, and each projection's name for its tables."""
-
 projects = sa.Table(
     "projects",
     metadata,
-    sa.Column("id", sa.Integer, primary_key=True),
-    sa.Column("name", Text, nullable=False, unique=True),
-    sa.Column("token", Text, unique=True),
-    sa.Column("input_head", sa.BigInteger, nullable=False, default=0),
-    sa.Column("log_head", sa.BigInteger, nullable=False, default=0),
-    sa.Column("clock", Moment, nullable=False, default=0),
+    sa.Column("id", sa.Integer, primary_key=True, comment="the project column of all other tables"),
+    sa.Column("name", Text, nullable=False, unique=True, comment="what people call it"),
+    sa.Column("token", Text, unique=True, comment="what senders send"),
+    sa.Column(
+        "input_head", sa.BigInteger, nullable=False, default=0, comment="position of the last input"
+    ),
+    sa.Column(
+        "log_head",
+        sa.BigInteger,
+        nullable=False,
+        default=0,
+        comment="position of the last domain event",
+    ),
+    sa.Column(
+        "clock",
+        Moment,
+        nullable=False,
+        default=0,
+        comment="latest arrival, in milliseconds since 1970; never runs backwards",
+    ),
+    comment="One row a project: the heads of its two layers, and its clock; moved last.",
 )
 
 inputs = sa.Table(
     "inputs",
     metadata,
     sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("uuid", Uuid, nullable=False),
-    sa.Column("sent_timestamp", Moment, nullable=False),
-    sa.Column("received_at", Moment, nullable=False),
-    sa.Column("arrived_at", Moment, nullable=False),
-    sa.Column("due_at", Moment),
-    sa.Column("status", sa.SmallInteger, nullable=False),
-    sa.Column("person", Uuid),
-    sa.Column("body", sa.LargeBinary, nullable=False),
+    sa.Column(
+        "position",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="1, 2, 3, ... without gaps",
+    ),
+    sa.Column("uuid", Uuid, nullable=False, comment="as sent, or derived from the line"),
+    sa.Column(
+        "sent_timestamp",
+        Moment,
+        nullable=False,
+        comment="timestamp as sent, in ms; 0 without one; with project and uuid the key",
+    ),
+    sa.Column("received_at", Moment, nullable=False, comment="arrival as it was, in ms"),
+    sa.Column("arrived_at", Moment, nullable=False, comment="the same, never before the clock"),
+    sa.Column("due_at", Moment, comment="end of the buffer window if the event was held"),
+    sa.Column(
+        "status",
+        sa.SmallInteger,
+        nullable=False,
+        comment="0 attributed, 1 held, 2 personless, 3 dropped, 4 command",
+    ),
+    sa.Column("person", Uuid, comment="the stamp: the person it was tied to when it was processed"),
+    sa.Column(
+        "body", sa.LargeBinary, nullable=False, comment="the line as sent, or the command, as JSON"
+    ),
     # The time before the random uuid keeps inserts local: half the cost of a unique uuid alone.
     sa.UniqueConstraint("project", "sent_timestamp", "uuid", name="inputs_key"),
+    comment="Layer 1: captured events and commands, written once; status and person are filled in.",
 )
 sa.Index(
     "inputs_held",
@@ -67,80 +102,104 @@ stored_events = sa.Table(
     "stored_events",
     metadata,
     sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("position", sa.BigInteger, primary_key=True, autoincrement=False),
-    sa.Column("stream", Uuid, nullable=False),
-    sa.Column("version", sa.BigInteger, nullable=False),
-    sa.Column("topic", sa.Text, nullable=False),
-    sa.Column("state", sa.LargeBinary, nullable=False),
+    sa.Column(
+        "position",
+        sa.BigInteger,
+        primary_key=True,
+        autoincrement=False,
+        comment="1, 2, 3, ... without gaps",
+    ),
+    sa.Column(
+        "stream",
+        Uuid,
+        nullable=False,
+        comment="the person, or a UUID of the input where no person is concerned",
+    ),
+    sa.Column("version", sa.BigInteger, nullable=False, comment="place in its stream, from 1"),
+    sa.Column(
+        "topic", sa.Text, nullable=False, comment="the type: person.created, person.absorbed, ..."
+    ),
+    sa.Column("state", sa.LargeBinary, nullable=False, comment="canonical JSON"),
     sa.UniqueConstraint("project", "stream", "version", name="stored_events_stream"),
+    comment="Layer 2: the append-only log of domain events; see the view domain_events.",
 )
 
 rejected = sa.Table(
     "rejected",
     metadata,
-    sa.Column("hash", sa.LargeBinary(16), primary_key=True),
-    sa.Column("project", Text),
-    sa.Column("source", sa.Text, nullable=False),
-    sa.Column("line", sa.BigInteger, nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("raw", sa.LargeBinary, nullable=False),
-    sa.Column("received_at", Moment),
+    sa.Column(
+        "hash",
+        sa.LargeBinary(16),
+        primary_key=True,
+        comment="of the project and the bytes: equal lines are one row",
+    ),
+    sa.Column("project", Text, comment="name, null if the line tells none"),
+    sa.Column("source", sa.Text, nullable=False, comment="file it was seen in last"),
+    sa.Column("line", sa.BigInteger, nullable=False, comment="number in that file"),
+    sa.Column("reason", sa.Text, nullable=False, comment="why it is none"),
+    sa.Column("raw", sa.LargeBinary, nullable=False, comment="at most the first mebibyte"),
+    sa.Column("received_at", Moment, comment="in ms, where the line tells it"),
+    comment="Lines that are no captured events, kept as they came.",
 )
 
 cursors = sa.Table(
     "cursors",
     metadata,
-    sa.Column("source", sa.Text, primary_key=True),
-    sa.Column("project", sa.Text, primary_key=True),
-    sa.Column("offset", sa.BigInteger, nullable=False),
-    sa.Column("line", sa.BigInteger, nullable=False),
-    sa.Column("prefix_hash", sa.LargeBinary, nullable=False),
-    sa.Column("started_at", Moment, nullable=False),
+    sa.Column("source", sa.Text, primary_key=True, comment="path of the file"),
+    sa.Column(
+        "project", sa.Text, primary_key=True, comment="what overrides the projects of its lines"
+    ),
+    sa.Column("offset", sa.BigInteger, nullable=False, comment="bytes stored, unpacked"),
+    sa.Column("line", sa.BigInteger, nullable=False, comment="lines stored"),
+    sa.Column("prefix_hash", sa.LargeBinary, nullable=False, comment="SHA-256 of those bytes"),
+    sa.Column(
+        "started_at", Moment, nullable=False, comment="arrival of lines without any time, in ms"
+    ),
+    comment="How far interrupted imports have come; empty while none is interrupted or under way.",
 )
 
 checkpoints = sa.Table(
     "checkpoints",
     metadata,
     sa.Column("project", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("name", sa.Text, primary_key=True),
-    sa.Column("position", sa.BigInteger, nullable=False),
+    sa.Column("name", sa.Text, primary_key=True, comment="of the reader"),
+    sa.Column("position", sa.BigInteger, nullable=False, comment="the last one it has handled"),
+    comment="How far readers of the log have come that keep their place here.",
 )
-
-_VIEW = {
-    "sqlite": """
-CREATE VIEW IF NOT EXISTS domain_events AS
-SELECT p.name AS project, e.position, {stream} AS stream, e.version, e.topic AS type,
-       strftime('%Y-%m-%dT%H:%M:%fZ',
-                json_extract(CAST(e.state AS TEXT), '$.recorded_at') / 1000.0,
-                'unixepoch') AS recorded_at,
-       json_extract(CAST(e.state AS TEXT), '$.cause.position') AS input_position,
-       json_extract(CAST(e.state AS TEXT), '$.cause.uuid') AS input_uuid,
-       json_extract(CAST(e.state AS TEXT), '$.rules') AS rules,
-       CAST(e.state AS TEXT) AS state
-FROM stored_events e JOIN projects p ON p.id = e.project
-""".format(
-        stream="lower(substr(hex(e.stream), 1, 8) || '-' || substr(hex(e.stream), 9, 4) || '-' ||"
-        " substr(hex(e.stream), 13, 4) || '-' || substr(hex(e.stream), 17, 4) || '-' ||"
-        " substr(hex(e.stream), 21))"
-    ),
-    "postgresql": """
-CREATE OR REPLACE VIEW domain_events AS
-SELECT p.name AS project, e.position, encode(e.stream, 'hex')::uuid AS stream, e.version,
-       e.topic AS type,
-       to_timestamp((convert_from(e.state, 'UTF8')::json ->> 'recorded_at')::bigint / 1000.0)
-           AS recorded_at,
-       (convert_from(e.state, 'UTF8')::json #>> '{cause,position}')::bigint AS input_position,
-       (convert_from(e.state, 'UTF8')::json #>> '{cause,uuid}')::uuid AS input_uuid,
-       (convert_from(e.state, 'UTF8')::json ->> 'rules')::int AS rules,
-       convert_from(e.state, 'UTF8') AS state
-FROM stored_events e JOIN projects p ON p.id = e.project
-""",
-}
 
 
 def tables_of(*parts: sa.MetaData) -> dict[str, sa.Table]:
     """Give every table by its name."""
     return {name: table for part in parts for name, table in part.tables.items()}
+
+
+def describe_tables(tables: Iterable[sa.Table]) -> list[JsonObject]:
+    """Give every table with its columns and what they mean."""
+    return [
+        {
+            "table": str(table.name),
+            "meaning": table.comment,
+            "columns": [
+                {
+                    "name": str(column.name),
+                    "type": _TYPES[column.type.__class__.__name__],
+                    "key": "primary" if column.primary_key else "",
+                    "meaning": column.comment or "number of the project, see projects",
+                }
+                for column in table.columns
+            ],
+        }
+        for table in tables
+    ]
+
+
+_TYPES = {
+    "BigInteger": "integer",
+    "Integer": "integer",
+    "LargeBinary": "bytes",
+    "SmallInteger": "integer",
+    "Text": "text",
+}
 
 
 def create_schema(
@@ -165,7 +224,7 @@ def create_schema(
             return
         for part in (metadata, *lookup_tables):
             part.create_all(connection)
-        connection.exec_driver_sql(_VIEW["sqlite" if database.is_sqlite else "postgresql"])
+        connection.exec_driver_sql(LOG_VIEW["sqlite" if database.is_sqlite else "postgresql"])
         rows = [{"name": "personlog", "version": SCHEMA_VERSION}]
         rows += [{"name": name, "version": version} for name, version in versions.items()]
         connection.execute(sa.insert(schema_versions), rows)

@@ -19,9 +19,10 @@ distinct_ids = sa.Table(
     "distinct_ids",
     metadata,
     project_column(),
-    sa.Column("distinct_id", Text, primary_key=True),
-    sa.Column("person", Uuid, nullable=False),
+    sa.Column("distinct_id", Text, primary_key=True, comment="as senders send it"),
+    sa.Column("person", Uuid, nullable=False, comment="who holds it"),
     sqlite_with_rowid=False,
+    comment="Who holds a distinct ID now. The lookup of every decision.",
 )
 
 

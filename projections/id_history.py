@@ -15,11 +15,18 @@ id_history = sa.Table(
     "id_history",
     metadata,
     project_column(),
-    sa.Column("distinct_id", Text, primary_key=True),
-    sa.Column("from_position", Position, primary_key=True, autoincrement=False),
-    sa.Column("to_position", Position),
-    sa.Column("person", Uuid, nullable=False),
+    sa.Column("distinct_id", Text, primary_key=True, comment="as senders send it"),
+    sa.Column(
+        "from_position",
+        Position,
+        primary_key=True,
+        autoincrement=False,
+        comment="where the holding began",
+    ),
+    sa.Column("to_position", Position, comment="where it ended, null while it lasts"),
+    sa.Column("person", Uuid, nullable=False, comment="who held it"),
     sqlite_with_rowid=False,
+    comment="Who held a distinct ID from which log position to which: answers as-of questions.",
 )
 
 

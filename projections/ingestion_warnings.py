@@ -18,11 +18,12 @@ ingestion_warnings = sa.Table(
     "ingestion_warnings",
     metadata,
     project_column(),
-    sa.Column("position", Position, primary_key=True, autoincrement=False),
-    sa.Column("input_position", Position, nullable=False),
-    sa.Column("event_uuid", sa.Text),
-    sa.Column("type", sa.Text, nullable=False),
-    sa.Column("details", sa.LargeBinary, nullable=False),
+    sa.Column("position", Position, primary_key=True, autoincrement=False, comment="in the log"),
+    sa.Column("input_position", Position, nullable=False, comment="of the captured event"),
+    sa.Column("event_uuid", sa.Text, comment="of the captured event"),
+    sa.Column("type", sa.Text, nullable=False, comment="of the warning"),
+    sa.Column("details", sa.LargeBinary, nullable=False, comment="JSON"),
+    comment="What senders should be told, unsampled.",
 )
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

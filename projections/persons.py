@@ -18,10 +18,16 @@ persons = sa.Table(
     "persons",
     metadata,
     project_column(),
-    sa.Column("person", Uuid, primary_key=True),
-    sa.Column("version", Position, nullable=False),
-    sa.Column("state", sa.LargeBinary, nullable=False),
+    sa.Column("person", Uuid, primary_key=True, comment="person id"),
+    sa.Column("version", Position, nullable=False, comment="domain events in its stream"),
+    sa.Column(
+        "state",
+        sa.LargeBinary,
+        nullable=False,
+        comment="canonical JSON: distinct_ids, properties, is_identified, created_at, merged_into",
+    ),
     sqlite_with_rowid=False,
+    comment="Every person there ever was, with its state, which is also the snapshot.",
 )
 
 _PAGE = 5_000

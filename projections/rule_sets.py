@@ -17,9 +17,10 @@ rule_sets = sa.Table(
     "rule_sets",
     metadata,
     project_column(),
-    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False),
-    sa.Column("from_position", Position, nullable=False),
-    sa.Column("rule_set", sa.LargeBinary, nullable=False),
+    sa.Column("version", sa.Integer, primary_key=True, autoincrement=False, comment="from 2 on"),
+    sa.Column("from_position", Position, nullable=False, comment="in the log"),
+    sa.Column("rule_set", sa.LargeBinary, nullable=False, comment="JSON: the whole set"),
+    comment="Every rule set after the default one, and where it came into force.",
 )
 
 _encode = msgspec.json.Encoder(order="deterministic").encode

@@ -137,7 +137,7 @@ def arrival(number: int, name: str, distinct_id: str, **properties: Any) -> Arri
         "received_at": START + number * 1_000,
         "properties": properties,
     }
-    admitted = Door("stale", SystemClock(), {}, project=PROJECT).admit(
+    (admitted,) = Door("stale", SystemClock(), {}, project=PROJECT).admit(
         Line(number, 0, json.dumps(sent).encode())
     )
     assert isinstance(admitted, Arrival)

@@ -17,6 +17,7 @@ from personlog.adapters.json_lines import MAX_LINE
 from personlog.cli import main
 from personlog.domain.errors import RejectedLine, UnreadableSource
 from personlog.engine import Engine
+from personlog.ingestion import IngestOptions
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -130,7 +131,7 @@ def save(tmp_path: Path) -> SAVE:
 
 def counts(engine: Engine, *sources: str, **options: Any) -> Json:
     """What an import did: the counts that are not zero."""
-    found = engine.ingest(sources, **options).counts
+    found = engine.ingest(sources, IngestOptions(**options)).counts
     return {key: count for key, count in found.items() if count and key != "seconds"}
 
 
@@ -231,7 +232,7 @@ def test_a_strict_import_stops_and_stores_nothing_of_the_batch(engine: Engine, s
     whole_batch = [event(number) for number in range(BATCH_LINES)]
     file = save(*whole_batch, event(5_001), b"no", event(5_002))
     with pytest.raises(RejectedLine, match=r"5002 .*invalid_json"):
-        engine.ingest([file], strict=True)
+        engine.ingest([file], IngestOptions(strict=True))
     assert len(exported(engine)) == BATCH_LINES
     assert rejected(engine) == []
     save(*whole_batch, event(5_001), event(5_002))
@@ -241,7 +242,9 @@ def test_a_strict_import_stops_and_stores_nothing_of_the_batch(engine: Engine, s
 
 def test_a_strict_import_stops_at_a_reused_uuid(engine: Engine, save: SAVE) -> None:
     with pytest.raises(RejectedLine, match="uuid_reused"):
-        engine.ingest([save(event(1), event(2), {**event(1), "event": "y"})], strict=True)
+        engine.ingest(
+            [save(event(1), event(2), {**event(1), "event": "y"})], IngestOptions(strict=True)
+        )
     assert engine.list_projects() == []
 
 
@@ -465,7 +468,7 @@ def test_a_file_that_changed_behind_the_cursor_begins_anew(
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        sqlite_engine.ingest([save(*MANY)], on_progress=interrupt)
+        sqlite_engine.ingest([save(*MANY)], IngestOptions(on_progress=interrupt))
     assert len(exported(sqlite_engine)) == BATCH_LINES
     found = counts(sqlite_engine, save(event(100_000), *MANY[1:]))
     assert found["read"] == len(MANY)

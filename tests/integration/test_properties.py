@@ -83,7 +83,9 @@ def streams(draw: st.DrawFn) -> list[Json]:
 def arrivals(lines: list[Json]) -> list[Arrival]:
     door = Door("stream", SystemClock(), {}, project=PROJECT)
     admitted = [
-        door.admit(Line(number, 0, json.dumps(line).encode())) for number, line in enumerate(lines)
+        each
+        for number, line in enumerate(lines)
+        for each in door.admit(Line(number, 0, json.dumps(line).encode()))
     ]
     assert all(isinstance(each, Arrival) for each in admitted)
     return [each for each in admitted if isinstance(each, Arrival)]

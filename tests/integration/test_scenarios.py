@@ -104,7 +104,8 @@ class Runner:
         if "uuid" not in event:
             event = {**event, "uuid": f"0190aaaa-0000-4000-8000-{index:012x}"}
         raw = json.dumps(event, ensure_ascii=False).encode("utf-8", "surrogatepass")
-        return self.door.admit(Line(index + 1, 0, raw))
+        (admitted,) = self.door.admit(Line(index + 1, 0, raw))
+        return admitted
 
     def run(self, batching: str) -> None:
         items = self.items()

@@ -92,7 +92,7 @@ def arrival(number: int, name: str, distinct_id: str, **properties: Any) -> Arri
         "received_at": START + number * 1000,
         "properties": {"$device_id": distinct_id, **properties},
     }
-    admitted = Door("traps", SystemClock(), {}, project=PROJECT).admit(
+    (admitted,) = Door("traps", SystemClock(), {}, project=PROJECT).admit(
         Line(number, 0, json.dumps(sent).encode())
     )
     assert isinstance(admitted, Arrival)

@@ -1,0 +1,1 @@
+"""Formats of other tools: each object as the captured events it stands for."""
