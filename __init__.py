@@ -1,7 +1,52 @@
 """personlog: which person is behind this ID, and why?
 
-An event-sourced identity-resolution engine. The story of one captured event through the
-code is told in ``docs/walkthrough.md``; :mod:`personlog.engine` is where the parts meet.
+An event-sourced identity-resolution engine. Applications call :func:`open`; the story of one
+captured event through the code is told in ``docs/walkthrough.md``.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .adapters.formats.segment import SegmentOptions as SegmentOptions
+    from .api import Buffer as Buffer
+    from .api import Personlog as Personlog
+    from .api import Projections as Projections
+    from .api import open as open  # noqa: A004 - personlog.open reads as it is meant
+    from .domain.errors import ConcurrentWrite as ConcurrentWrite
+    from .domain.errors import InvalidRules as InvalidRules
+    from .domain.errors import PersonlogError as PersonlogError
+    from .domain.errors import RejectedLine as RejectedLine
+    from .domain.errors import StoreError as StoreError
+    from .domain.errors import UnknownPerson as UnknownPerson
+    from .domain.errors import UnknownProject as UnknownProject
+    from .domain.errors import UnknownProjection as UnknownProjection
+    from .domain.errors import UnreadableSource as UnreadableSource
+    from .domain.rules import Rules as Rules
+
 __version__ = "0.1.0"
+
+_ERRORS = (
+    "ConcurrentWrite InvalidRules PersonlogError RejectedLine StoreError UnknownPerson"
+    " UnknownProject UnknownProjection UnreadableSource"
+).split()
+_HOMES = {
+    **dict.fromkeys(("Buffer", "Personlog", "Projections", "open"), ".api"),
+    **dict.fromkeys(_ERRORS, ".domain.errors"),
+    "Rules": ".domain.rules",
+    "SegmentOptions": ".adapters.formats.segment",
+}
+
+__all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - texts they are
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used: importing personlog stays cheap."""
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(home, __name__), name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

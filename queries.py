@@ -61,17 +61,24 @@ class Queries:
 
     def person(self, wanted: str) -> JsonObject:
         """Give one person with its version, and whom it was merged into if it was."""
-        person = self.find_person(wanted)
+        return self.versioned(self.find_person(wanted))
+
+    @staticmethod
+    def versioned(person: Person) -> JsonObject:
+        """Give a person with its version, and whom it was merged into if it was."""
         found = {**person_json(person), "version": person.version}
         if person.merged_into is not None:
             found["merged_into"] = person.merged_into
         return found
 
-    def persons(self, search: PersonSearch | None = None) -> Iterator[JsonObject]:
-        """Give persons, absorbed ones left out: those searched for, or all by their ids."""
+    def find_persons(self, search: PersonSearch) -> Iterator[Person]:
+        """Find persons, absorbed ones left out."""
         persons = all_persons(self._connection, self._project)
-        present = (person for person in persons if person.merged_into is None)
-        return map(person_json, present if search is None else search.among(present))
+        return search.among(person for person in persons if person.merged_into is None)
+
+    def persons(self, search: PersonSearch = PersonSearch()) -> Iterator[JsonObject]:  # noqa: B008
+        """Give persons, absorbed ones left out: those searched for, or all by their ids."""
+        return map(person_json, self.find_persons(search))
 
     def resolve(self, distinct_id: str) -> str | None:
         """Give the id of the person that holds a distinct ID now; None if nobody does."""
@@ -156,8 +163,12 @@ class Queries:
         }
 
     def rules(self) -> JsonObject:
+        """Give the rules in force, as JSON."""
+        return self.rules_in_force().model_dump(mode="json")
+
+    def rules_in_force(self) -> Rules:
         """Give the rules in force."""
-        return rules_in_force(self._connection, self._project).model_dump(mode="json")
+        return rules_in_force(self._connection, self._project)
 
     def events(self, *, exclude_internal: bool = False) -> Iterator[JsonObject]:
         """Give every captured event by position, tied to the person it belongs to now.
