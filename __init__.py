@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .adapters.formats.segment import SegmentOptions as SegmentOptions
-    from .api import Buffer as Buffer
     from .api import Personlog as Personlog
-    from .api import Projections as Projections
     from .api import open as open  # noqa: A004 - personlog.open reads as it is meant
+    from .api_handles import Buffer as Buffer
+    from .api_handles import Projections as Projections
     from .domain.errors import ConcurrentWrite as ConcurrentWrite
     from .domain.errors import InvalidRules as InvalidRules
     from .domain.errors import PersonlogError as PersonlogError
@@ -31,7 +31,8 @@ _ERRORS = (
     " UnknownProject UnknownProjection UnreadableSource"
 ).split()
 _HOMES = {
-    **dict.fromkeys(("Buffer", "Personlog", "Projections", "open"), ".api"),
+    **dict.fromkeys(("Personlog", "open"), ".api"),
+    **dict.fromkeys(("Buffer", "Projections"), ".api_handles"),
     **dict.fromkeys(_ERRORS, ".domain.errors"),
     "Rules": ".domain.rules",
     "SegmentOptions": ".adapters.formats.segment",

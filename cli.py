@@ -18,7 +18,7 @@ from .adapters.formats.recognition import FORMATS, Format
 from .adapters.formats.segment import AliasDirection, SegmentOptions
 from .adapters.tables import printable
 from .domain.errors import InvalidRules, PersonlogError
-from .domain.json_values import JsonObject
+from .domain.json_values import JsonObject, clean_text
 from .domain.times import parse_time
 from .engine import Engine
 from .ingestion import ImportReport, IngestOptions
@@ -39,8 +39,8 @@ class Session:
     """What the options before the command say."""
 
     def __init__(self, db: str, project: str | None, debug: bool) -> None:
-        self.db = db
-        self.project = project
+        self.db = clean_text(db)
+        self.project = None if project is None else clean_text(project)
         self.debug = debug
 
     def open(self, *, create: bool = False) -> Engine:

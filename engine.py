@@ -12,13 +12,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from . import operations
-from .adapters.arrivals import (
-    DEFAULT_PROJECT,
-    FUTURE_TOLERANCE_MS,
-    MAX_PROJECT_NAME,
-    Order,
-    is_project_name,
-)
+from .adapters.arrivals import DEFAULT_PROJECT, FUTURE_TOLERANCE_MS, Order
 from .adapters.clock import Clock, SystemClock
 from .adapters.database import Database
 from .adapters.event_buffer import SqlEventBuffer
@@ -105,10 +99,6 @@ class Engine:
 
         Raises :class:`PersonlogError` if the name or the token is taken or unfit.
         """
-        if not is_project_name(name):
-            raise PersonlogError(
-                f"{name!r} cannot name a project: 1 to {MAX_PROJECT_NAME} printable characters."
-            )
         if token is None:
             token = f"phc_{secrets.token_urlsafe(24)}"
         elif not token.strip():
@@ -152,7 +142,11 @@ class Engine:
 
         Raises :class:`InvalidRules`.
         """
-        name = project or DEFAULT_PROJECT
+        with self.database.read() as connection:
+            is_new = project is not None or not list_heads(connection)
+            name = DEFAULT_PROJECT if project is None else project
+            if not is_new:
+                name = find_project(connection, project).name
         self._order(name, SetRules(changes))
         with self.read(name) as queries:
             return queries.rules()

@@ -11,7 +11,7 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from .adapters.arrivals import Translate, Untranslatable, is_project_name
+from .adapters.arrivals import Translate, Untranslatable
 from .adapters.captured_json import Unreadable, decode_object
 from .adapters.clock import Clock
 from .adapters.database import Database
@@ -19,7 +19,7 @@ from .adapters.event_buffer import SqlEventBuffer
 from .adapters.file_import import BATCH_LINES, FileImport, ImportOptions, Progress, Summary
 from .adapters.formats.recognition import Format, recognise, translation
 from .adapters.formats.segment import SegmentOptions
-from .adapters.heads import find_tokens, list_heads
+from .adapters.heads import find_tokens, is_project_name, list_heads
 from .adapters.json_lines import Line
 from .adapters.sorting import SortedSource, SortKey
 from .adapters.sources import STANDARD_INPUT, FileSource, ObjectSource

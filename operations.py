@@ -16,12 +16,14 @@ from .adapters.input_log import read_in_order_of_processing, stamp_inputs
 from .adapters.schema import metadata, tables_of
 from .adapters.statements import statements_on
 from .domain.digest import Digest, person_line
+from .domain.errors import BrokenLog
 from .domain.fold import Fold
 from .domain.inputs import Input
 from .domain.json_values import JsonObject
 from .domain.person import Person
 from .domain.person_state import encode_state
 from .domain.ports import Projection
+from .domain.recorded import Recorded
 from .domain.stamping import Stamp, fold_stamps
 from .domain.uuids import uuid_text
 from .projections import registry
@@ -54,11 +56,9 @@ def rebuild(
             table = TABLES[name]
             connection.execute(sa.delete(table).where(table.c.project == head.id))
     fold = Fold(head.id)
-    for page in read_log(connection, head.id):
-        recorded = fold.add(page)
+    for recorded in _folded(connection, fold, head, on_progress):
         for projection in projections:
             projection.apply(statements, recorded)
-        on_progress(fold.position, head.log_head)
     return fold.position
 
 
@@ -82,20 +82,35 @@ def verify(
     names = [name for projection in projections for name in projection.tables]
     with _shadow_tables(connection, names) as shadows:
         statements = statements_on(connection, shadows)
-        fold = Fold(head.id)
-        for page in read_log(connection, head.id):
-            recorded = fold.add(page)
-            for projection in projections:
-                projection.apply(statements, recorded)
-            on_progress(fold.position, head.log_head)
-        if fold.position != head.log_head:
-            return {"what": "log", "stored": head.log_head, "replayed": fold.position}
+        try:
+            for recorded in _folded(connection, Fold(head.id), head, on_progress):
+                for projection in projections:
+                    projection.apply(statements, recorded)
+        except BrokenLog as error:
+            return _broken(head, error)
         for projection in projections:
             for name in projection.tables:
                 found = _first_difference(connection, head.id, TABLES[name], shadows[name])
                 if found is not None:
                     return {"projection": projection.name, "project": head.name, **found}
     return None
+
+
+def _folded(
+    connection: sa.Connection, fold: Fold, head: Head, on_progress: OnProgress
+) -> Iterator[Recorded]:
+    """Fold the whole log; raise :class:`BrokenLog` where it is not whole."""
+    for page in read_log(connection, head.id):
+        yield fold.add(page)
+        on_progress(fold.position, head.log_head)
+    if fold.position != head.log_head:
+        raise BrokenLog(
+            f"The log ends at position {fold.position}, and its head is {head.log_head}."
+        )
+
+
+def _broken(head: Head, error: BrokenLog) -> JsonObject:
+    return {"what": "log", "project": head.name, "message": str(error)}
 
 
 def verify_stamps(connection: sa.Connection, head: Head) -> JsonObject | None:
@@ -113,7 +128,11 @@ def verify_stamps(connection: sa.Connection, head: Head) -> JsonObject | None:
                 "replayed": _shown_stamp(stamp),
             }
     if inputs != head.input_head:
-        return {"what": "inputs", "stored": head.input_head, "replayed": inputs}
+        return {
+            "what": "inputs",
+            "project": head.name,
+            "message": f"There are {inputs} inputs, and their head is {head.input_head}.",
+        }
     return None
 
 
@@ -138,11 +157,13 @@ class Replayed(NamedTuple):
 def replay(connection: sa.Connection, head: Head, on_progress: OnProgress) -> Replayed:
     """Fold the log in memory and compare with the ``persons`` table, writing nothing."""
     fold = Fold(head.id)
-    for page in read_log(connection, head.id):
-        fold.add(page)
-        on_progress(fold.position, head.log_head)
-    folded = len(fold.persons)
     difference: JsonObject | None = None
+    try:
+        for _ in _folded(connection, fold, head, on_progress):
+            pass
+    except BrokenLog as error:
+        return Replayed(fold.position, len(fold.persons), _broken(head, error))
+    folded = len(fold.persons)
     for stored in all_persons(connection, head.id):
         replayed = fold.persons.pop(stored.person_id, None)
         if replayed is None or not same_person(stored, replayed):
@@ -150,8 +171,6 @@ def replay(connection: sa.Connection, head: Head, on_progress: OnProgress) -> Re
             break
     if difference is None and fold.persons:
         difference = _person_difference(head, None, fold.persons[min(fold.persons)])
-    if difference is None and fold.position != head.log_head:
-        difference = {"what": "log", "stored": head.log_head, "replayed": fold.position}
     return Replayed(fold.position, folded, difference)
 
 

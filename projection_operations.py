@@ -131,7 +131,8 @@ def find_project(connection: sa.Connection, name: str | None) -> Head:
 
     Raises :class:`UnknownProject`.
     """
-    found = find_head(connection, name or DEFAULT_PROJECT)
+    wanted = DEFAULT_PROJECT if name is None else name
+    found = find_head(connection, wanted)
     if found is not None:
         return found
     heads = list_heads(connection)
@@ -140,9 +141,7 @@ def find_project(connection: sa.Connection, name: str | None) -> Head:
     if not heads:
         raise UnknownProject("There is no project in this database yet; ingest something first.")
     known = ", ".join(repr(head.name) for head in heads[:10])
-    raise UnknownProject(
-        f"There is no project {name or DEFAULT_PROJECT!r}; choose one with --project: {known}."
-    )
+    raise UnknownProject(f"There is no project {wanted!r}; choose one with --project: {known}.")
 
 
 def _heads(connection: sa.Connection, project: str | None) -> list[Head]:

@@ -16,6 +16,7 @@ from .adapters.heads import Head
 from .adapters.input_log import arrivals_of
 from .adapters.rejected import select_rejected
 from .captured_queries import CapturedQueries
+from .domain.distinct_id import normalise
 from .domain.errors import UnknownPerson
 from .domain.events import PersonAbsorbed, RecordedEvent
 from .domain.json_values import JsonObject
@@ -47,6 +48,7 @@ class Queries:
 
         Raises :class:`UnknownPerson`.
         """
+        wanted = normalise(wanted)
         uuid = parse_uuid(wanted.removeprefix(_PERSON_PREFIX))
         person_id = None if uuid is None else PersonId(uuid)
         if uuid is None or not wanted.startswith(_PERSON_PREFIX):
@@ -82,7 +84,7 @@ class Queries:
 
     def resolve(self, distinct_id: str) -> str | None:
         """Give the id of the person that holds a distinct ID now; None if nobody does."""
-        person = holder_of(self._connection, self._project, distinct_id)
+        person = holder_of(self._connection, self._project, normalise(distinct_id))
         return None if person is None else uuid_text(person)
 
     def streams(self, person: Person) -> list[RecordedEvent]:
@@ -188,7 +190,7 @@ class Queries:
         try:
             person = self.find_person(wanted)
         except UnknownPerson:
-            found = list(captured.of((), {wanted}))
+            found = list(captured.of((), {normalise(wanted)}))
             if not found:
                 raise
             return iter(found)

@@ -12,14 +12,14 @@ from ..domain.captured_event import (
 )
 from ..domain.event_time import read_times
 from ..domain.inputs import Command
-from ..domain.json_values import JsonObject, clean_text, compact
+from ..domain.json_values import JsonObject, compact
 from ..domain.uuids import derive_line_uuid
 from .captured_json import Unreadable, decode_object
 from .clock import Clock
+from .heads import is_project_name
 from .json_lines import Line, line_digest
 
 DEFAULT_PROJECT = "default"
-MAX_PROJECT_NAME = 200
 FUTURE_TOLERANCE_MS = 24 * 3_600_000
 """How far ahead of the machine's clock an arrival may lie; further would stop a project's clock."""
 
@@ -120,14 +120,16 @@ class Door:
             project = self._project or self._named_project(sent)
         except _Refused as error:
             return self._reject(line, error.reason, None)
+        now = None
+        if self._live:
+            now = self._clock.now()
+            sent = {name: value for name, value in sent.items() if name != "received_at"}
         try:
             event = read_captured_event(
-                sent,
-                lambda: derive_line_uuid(project, raw, self._occurrence(raw)),
-                self._clock.now() if self._live else None,
+                sent, lambda: derive_line_uuid(project, raw, self._occurrence(raw)), now
             )
         except NotACapturedEvent as error:
-            return self._reject(line, error.reason, project, read_times(sent, None).arrival)
+            return self._reject(line, error.reason, project, read_times(sent, now).arrival)
         arrival = event.arrival
         if arrival is not None and arrival > self._latest:
             self._latest = self._clock.now() + FUTURE_TOLERANCE_MS
@@ -188,8 +190,3 @@ def _named_project(sent: JsonObject, tokens: Mapping[str, str]) -> str:
     if project is None:
         raise _Refused("unknown_token")
     return project
-
-
-def is_project_name(text: str) -> bool:
-    """Tell whether a text can name a project: 1 to 200 characters, none of them a control."""
-    return 0 < len(text) <= MAX_PROJECT_NAME and text.isprintable() and clean_text(text) == text

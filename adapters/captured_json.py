@@ -19,6 +19,10 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _TEXTS = re.compile(rb'"(?:[^"\\]|\\.)*"')
 _BACKSLASH = ord("\\")
 _OPENING, _CLOSING = b"[{", b"]}"
+_MOST_DIGITS = 308
+"""Digits of a whole number that every double can hold; a longer one is looked at."""
+_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+_LONG_NUMBER = re.compile(rb"[0-9]{%d,}" % (_MOST_DIGITS + 1))
 
 
 class Unreadable(Exception):
@@ -37,6 +41,12 @@ def decode_object(raw: bytes) -> JsonObject:
     """
     if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
         raise Unreadable("nested_too_deep")
+    if (
+        len(raw) > _MOST_DIGITS
+        and len(raw.translate(None, _NO_DIGITS)) > _MOST_DIGITS
+        and _LONG_NUMBER.search(raw)
+    ):
+        return _decode_slowly(raw)
     try:
         found = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -62,10 +72,10 @@ def _decode_slowly(raw: bytes) -> JsonObject:
 
 
 def _whole(text: str) -> int:
-    try:
-        return int(text)
-    except ValueError:
-        raise OverflowError(text) from None
+    """Read a whole number of any size that a double can come near to, on every machine alike."""
+    if len(text) > _MOST_DIGITS:
+        finite(text)
+    return int(text)
 
 
 def _constant(text: str) -> float:

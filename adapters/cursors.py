@@ -5,6 +5,7 @@ from pathlib import Path
 import msgspec
 import sqlalchemy as sa
 
+from ..domain.json_values import clean_text
 from .schema import cursors
 
 
@@ -24,7 +25,7 @@ class Cursor(msgspec.Struct, kw_only=True):
 
 def cursor_key(source: str, project: str | None) -> tuple[str, str]:
     """Tell imports apart: by the file, and by the project that overrides its lines'."""
-    return str(Path(source).absolute()), project or ""
+    return clean_text(str(Path(source).absolute())), project or ""
 
 
 def find_cursor(connection: sa.Connection, key: tuple[str, str]) -> Cursor | None:

@@ -12,7 +12,7 @@ import msgspec
 from eventsourcing.utils import register_topic
 
 from ..domain.errors import StoreError
-from ..domain.events import EVENT_TYPES, DomainEvent
+from ..domain.events import EVENT_TYPES, RESERVED_TOPICS, Cause, DomainEvent, ForeignEvent
 
 _encode = msgspec.json.Encoder(order="deterministic").encode
 _types: dict[str, type[DomainEvent]] = {}
@@ -32,9 +32,9 @@ for _event_type in EVENT_TYPES:
     register(_event_type)
 
 
-def is_registered(topic: str) -> bool:
-    """Tell whether a topic is that of one of our domain events."""
-    return topic in _types
+def is_reserved(topic: str) -> bool:
+    """Tell whether a topic is one of ours, or may be one of a later version's."""
+    return topic in _types or topic.startswith(RESERVED_TOPICS)
 
 
 def encode_event(event: DomainEvent) -> bytes:
@@ -55,6 +55,10 @@ def decode_event(topic: str, state: bytes) -> DomainEvent:
 @lru_cache(maxsize=64)
 def _decoder(topic: str) -> Callable[[bytes], DomainEvent]:
     event_type = _types.get(topic)
+    if event_type is None and not is_reserved(topic):
+        return lambda state: ForeignEvent(
+            recorded_at=0, cause=Cause(0), rules=0, topic=topic, state=state
+        )
     if event_type is None:
         raise StoreError(
             f"The log holds a domain event {topic!r} that this personlog is too old for."

@@ -1,9 +1,12 @@
 """The domain log as stored: appended by the unit of work, read in pages or by stream."""
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
+import msgspec
 import sqlalchemy as sa
 
+from ..domain.errors import BrokenLog
 from ..domain.events import RecordedEvent
 from ..domain.ports import Statements
 from .event_codec import decode_event, encode_event
@@ -39,14 +42,12 @@ def read_log(
     c = stored_events.c
     query = sa.select(c.position, c.stream, c.version, c.topic, c.state).order_by(c.position)
     while True:
-        page = [
-            RecordedEvent(position, stream, version, decode_event(topic, state))
-            for position, stream, version, topic, state in connection.execute(
-                query.where(c.project == project, c.position > after).limit(_PAGE)
-            )
-        ]
-        if not page:
+        rows = connection.execute(
+            query.where(c.project == project, c.position > after).limit(_PAGE)
+        ).all()
+        if not rows:
             return
+        page = [_recorded(row) for row in rows]
         after = page[-1].position
         yield page
 
@@ -63,8 +64,15 @@ def read_streams(
                 c.project == project, c.stream.in_(streams[start : start + _STREAMS])
             )
         )
-        found += [
-            RecordedEvent(position, stream, version, decode_event(topic, state))
-            for position, stream, version, topic, state in rows
-        ]
+        found += map(_recorded, rows.all())
     return sorted(found, key=lambda each: each.position)
+
+
+def _recorded(row: Any) -> RecordedEvent:
+    position, stream, version, topic, state = row
+    try:
+        return RecordedEvent(position, stream, version, decode_event(topic, state))
+    except msgspec.MsgspecError as error:
+        raise BrokenLog(
+            f"The domain event at position {position} cannot be read as {topic!r}: {error}."
+        ) from error

@@ -10,7 +10,11 @@ from typing import Any, Self
 import msgspec
 import sqlalchemy as sa
 
+from ..domain.errors import PersonlogError
+from ..domain.json_values import clean_text
 from .schema import projects
+
+MAX_PROJECT_NAME = 200
 
 
 class StaleRead(Exception):
@@ -92,8 +96,20 @@ _COLUMNS = (
 )
 
 
+def is_project_name(text: str) -> bool:
+    """Tell whether a text can name a project: 1 to 200 characters, none of them a control."""
+    return 0 < len(text) <= MAX_PROJECT_NAME and text.isprintable() and clean_text(text) == text
+
+
 def create_project(connection: sa.Connection, name: str, token: str | None) -> bool:
-    """Make a project unless there is one of this name; tell whether it was made."""
+    """Make a project unless there is one of this name; tell whether it was made.
+
+    Raises :class:`PersonlogError` for a text that cannot name one.
+    """
+    if not is_project_name(name):
+        raise PersonlogError(
+            f"{name!r} cannot name a project: 1 to {MAX_PROJECT_NAME} printable characters."
+        )
     values = {"name": name, "token": token, "input_head": 0, "log_head": 0, "clock": 0}
     made = connection.execute(
         sa.text(

@@ -119,7 +119,11 @@ class ProjectUnit:
         for item in items:
             if isinstance(item, Order):
                 new.append(self._order(item))
-            elif (first := stored.setdefault(_key(item), item.raw)) is item.raw:
+                continue
+            key = _key(item)
+            first = stored.get(key)
+            if first is None:
+                stored[key] = item.raw
                 new.append(self._input(item, started_at))
             else:
                 self._count_duplicate(item, first)

@@ -24,8 +24,9 @@ from eventsourcing.persistence import (
     TrackingRecorder,
 )
 
+from ..domain.events import PersonCreated
 from .database import Database, is_conflict
-from .event_codec import is_registered
+from .event_codec import is_reserved
 from .heads import Head, find_head, read_heads
 from .schema import checkpoints, metadata, stored_events, tables_of
 from .statements import statements_on
@@ -77,7 +78,7 @@ class PersonlogAggregateRecorder(_ProjectRecorder, AggregateRecorder):
     def _insert(
         self, events: Sequence[StoredEvent], tracking: Tracking | None = None, **_: Any
     ) -> list[int]:
-        ours = next((event.topic for event in events if is_registered(event.topic)), None)
+        ours = next((event.topic for event in events if is_reserved(event.topic)), None)
         if ours is not None:
             raise ProgrammingError(f"{ours!r} is appended by personlog's unit of work alone.")
         with self._write() as (connection, head):
@@ -86,6 +87,7 @@ class PersonlogAggregateRecorder(_ProjectRecorder, AggregateRecorder):
                 (head.id, position, _bytes(e.originator_id), e.originator_version, e.topic, e.state)
                 for position, e in zip(positions, events, strict=True)
             ]
+            _leave_persons_alone(connection, head.id, [row[2] for row in rows])
             statements_on(connection, tables_of(metadata)).insert("stored_events", rows)
             head.log_head += len(rows)
             head.save(connection)
@@ -219,6 +221,17 @@ class PersonlogProcessRecorder(
     PersonlogTrackingRecorder, PersonlogApplicationRecorder, ProcessRecorder
 ):
     """Appends events and moves a checkpoint in one transaction."""
+
+
+def _leave_persons_alone(connection: sa.Connection, project: int, streams: list[bytes]) -> None:
+    """Refuse to append to the stream of a person, whose versions its own events count."""
+    c = stored_events.c
+    persons = sa.select(c.stream).where(
+        c.project == project, c.stream.in_(streams), c.version == 1, c.topic == PersonCreated.TOPIC
+    )
+    found = connection.execute(persons.limit(1)).scalar()
+    if found is not None:
+        raise ProgrammingError(f"{UUID(bytes=found)} is a person: choose another stream.")
 
 
 def _insert_tracking(connection: sa.Connection, project: int, tracking: Tracking) -> None:

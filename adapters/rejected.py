@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 import sqlalchemy as sa
 
+from ..domain.json_values import clean_text
 from ..domain.ports import Statements
 from .arrivals import Rejection
 from .schema import rejected
@@ -30,7 +31,7 @@ def keep_rejected(statements: Statements, rejections: Sequence[Rejection]) -> No
         rows[key] = (
             key,
             each.project,
-            each.source,
+            clean_text(each.source),
             each.line,
             each.reason,
             each.raw,

@@ -12,7 +12,7 @@ from typing import Self
 import msgspec
 import sqlalchemy as sa
 
-from ..domain.errors import ConcurrentWrite, RejectedLine
+from ..domain.errors import ConcurrentWrite, RejectedLine, StoreError
 from .arrivals import Arrival, Order, Rejection
 from .cursors import Cursor, move_cursor
 from .database import Database, is_conflict, is_retryable
@@ -24,6 +24,9 @@ from .statements import statements_on
 
 MAX_ATTEMPTS = 50
 """How often a unit is decided anew because another writer was faster."""
+
+MAX_CONFLICTS = 3
+"""How often a broken key may mean just that; then it is the tables that are wrong."""
 
 
 class Batch(msgspec.Struct, kw_only=True):
@@ -85,6 +88,7 @@ class UnitOfWork:
         """
         if self._lease is not None:
             self._lease.hold(item.project for item in batch.items)
+        conflicts = 0
         for _ in range(MAX_ATTEMPTS):
             known = {name: self._take_known(name) for name in {i.project for i in batch.items}}
             try:
@@ -93,6 +97,12 @@ class UnitOfWork:
             except StaleRead as stale:
                 cause: Exception = stale
             except Exception as error:
+                conflicts += is_conflict(error)
+                if conflicts > MAX_CONFLICTS:
+                    raise StoreError(
+                        f"A key of database {self._database.label} refuses what was decided; look"
+                        f" with 'personlog projections verify' ({error})."
+                    ) from error
                 if not (is_conflict(error) or is_retryable(error)):
                     raise
                 cause = error

@@ -113,12 +113,13 @@ def read_captured_event(
         _unset(properties["$unset"]) if "$unset" in properties else (),
     )
     warnings: list[IngestionWarning] = []
+    event.time = resolve_time(sent, times, event.uuid, warnings)
     if uuid is None and given is not None and given != "":
         event.dropped = True
+        warnings.clear()  # of an event that is dropped one thing is told: why
         details = {"eventUuid": compact(given)}
         warnings.append(IngestionWarning("skipping_event_invalid_uuid", details))
     else:
-        event.time = resolve_time(sent, times, event.uuid, warnings)
         if "$process_person_profile" in properties or distinct_id == COOKIELESS:
             _read_person_profile(event, properties, warnings)
         if name in _LINKS and not event.personless:

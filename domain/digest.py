@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from .events import RecordedEvent
+from .events import ForeignEvent, RecordedEvent
 from .json_values import JsonObject, canonical
 from .person import Person
 from .uuids import uuid_text
@@ -54,11 +54,14 @@ def person_line(person: Person) -> JsonObject:
 
 def event_line(recorded: RecordedEvent) -> JsonObject:
     """Give everything a domain event says, as JSON."""
-    fields: dict[str, Any] = msgspec.to_builtins(recorded.event)
+    event = recorded.event
+    fields: dict[str, Any] = msgspec.to_builtins(event)
+    if isinstance(event, ForeignEvent):
+        fields = {"hex": event.state.hex()}
     return {
         "position": recorded.position,
         "stream": uuid_text(recorded.stream),
         "version": recorded.version,
-        "type": recorded.event.TOPIC,
+        "type": event.topic if isinstance(event, ForeignEvent) else event.TOPIC,
         "state": fields,
     }

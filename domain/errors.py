@@ -13,6 +13,10 @@ class ConcurrentWrite(PersonlogError):
     """Other writers moved a project's heads at every attempt to commit a unit of work."""
 
 
+class BrokenLog(StoreError):
+    """The log is not what an append-only one can be: a gap, or an event that is none."""
+
+
 class UnknownProject(PersonlogError):
     """No project of this name exists in the database."""
 

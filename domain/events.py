@@ -7,12 +7,16 @@ raises ``class_version`` and adds a static method ``upcast_vN_vM(state)``, as th
 ``taken``, ``lost`` and ``details``.
 """
 
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal
 
 import msgspec
 
 from .captured_event import LinkKind
 from .json_values import JsonObject
+
+RESERVED_TOPICS = ("person.", "input.", "project.")
+"""How the topics of our own domain events begin, those of later versions included."""
 
 RefusalReason = Literal["already_identified", "illegal_distinct_id"]
 
@@ -131,6 +135,18 @@ class RulesSet(DomainEvent, frozen=True, kw_only=True):
     rule_set: dict[str, Any]
 
 
+class ForeignEvent(DomainEvent, frozen=True, kw_only=True):
+    """What an application stored in the same log under a topic of its own; nothing here reads it.
+
+    The log counts its position, no person its version.
+    """
+
+    TOPIC: ClassVar[str] = "foreign"
+
+    topic: str
+    state: bytes
+
+
 PersonEvent = (
     PersonCreated
     | DistinctIdAdded
@@ -152,6 +168,13 @@ EVENT_TYPES: tuple[type[DomainEvent], ...] = (
     IngestionWarningRaised,
     RulesSet,
 )
+
+
+def moved_ids(event: DomainEvent) -> Sequence[str]:
+    """Give the distinct IDs that an event takes to the person on whose stream it is."""
+    if isinstance(event, DistinctIdAdded):
+        return (event.distinct_id,)
+    return event.distinct_ids if isinstance(event, PersonAbsorbed) else ()
 
 
 class RecordedEvent(msgspec.Struct, frozen=True):

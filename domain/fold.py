@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from .errors import StoreError
+from .errors import BrokenLog
 from .events import RecordedEvent
 from .person import Person, evolve
 from .recorded import Recorded
@@ -22,13 +22,13 @@ class Fold:
     def add(self, page: Iterable[RecordedEvent]) -> Recorded:
         """Fold the next page and give it with the state of the persons it touches.
 
-        Raises :class:`StoreError` where the log has a gap: positions and versions have none.
+        Raises :class:`BrokenLog` where the log has a gap: positions and versions have none.
         """
         events = list(page)
         touched: dict[PersonId, Person] = {}
         for recorded in events:
             if recorded.position != self.position + 1:
-                raise StoreError(
+                raise BrokenLog(
                     f"The log jumps from position {self.position} to {recorded.position}."
                 )
             self.position = recorded.position
@@ -39,7 +39,7 @@ class Fold:
                     person = self.persons[person_id] = Person(person_id)
                 evolve(person, recorded.event)
                 if person.version != recorded.version:
-                    raise StoreError(
+                    raise BrokenLog(
                         f"Person {uuid_text(person_id)} jumps to version {recorded.version}"
                         f" at position {recorded.position}; version {person.version} is missing."
                     )

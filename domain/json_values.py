@@ -91,11 +91,12 @@ def js_text(value: object) -> str:
 
 def _js_number(value: float) -> str:
     size = abs(value)
-    if value.is_integer() and size < _JS_EXACT:
-        return str(int(value))
     mantissa, _, exponent = repr(value).partition("e")
     if exponent == "":
-        return mantissa
+        return mantissa.removesuffix(".0").removeprefix("-" if value == 0 else "")
+    if value.is_integer() and size < _JS_EXACT:
+        known = mantissa.removesuffix(".0").replace(".", "")
+        return known.ljust(int(exponent) + 1 + known.count("-"), "0")
     if _JS_SMALL <= size < _JS_EXACT:
         digits = -int(exponent) + len(mantissa.lstrip("-").replace(".", "")) - 1
         return f"{value:.{digits}f}"

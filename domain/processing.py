@@ -12,12 +12,11 @@ from .captured_event import CapturedEvent
 from .decision import Decided, Occasion, decide
 from .events import (
     Cause,
-    DistinctIdAdded,
     DomainEvent,
     IngestionWarningRaised,
-    PersonAbsorbed,
     RecordedEvent,
     RulesSet,
+    moved_ids,
 )
 from .inputs import Input, ReleaseBuffer, Status
 from .json_values import JsonObject
@@ -129,11 +128,8 @@ class Walk:
                 person = persons[person_id] = Person(person_id)
             evolve(person, event)
             self._append(person_id, person.version, event)
-            if isinstance(event, DistinctIdAdded):
-                self._holders[event.distinct_id] = person
-            elif isinstance(event, PersonAbsorbed):
-                self._holders.update(dict.fromkeys(event.distinct_ids, person))
-        self.touched.update(persons)
+            self._holders.update(dict.fromkeys(moved_ids(event), person))
+            self.touched[person_id] = person
 
     def _obey(self, order: Input) -> None:
         """Carry out a command. Letting time pass is all that releasing the buffer takes."""

@@ -76,11 +76,9 @@ def changes(
         if key in before and same_value(before[key], value):
             continue
         new[key] = value
-    removed: list[str] = []
     for key in unset:
         new.pop(key, None)
-        if key in before and key not in removed:
-            removed.append(key)
+    removed = [key for key in dict.fromkeys(unset) if key in before]
     if not new and not removed:
         return None
     old = {key: before[key] for key in new if key in before}

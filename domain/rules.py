@@ -6,10 +6,11 @@ from typing import Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from .errors import InvalidRules
-from .json_values import JsonObject, compact
+from .json_values import JsonObject, cleaned, compact, same_value
 
 DECIDER = 1
-"""Raised when :func:`~personlog.domain.decision.decide` itself changes its mind."""
+"""Raised when :func:`~personlog.domain.decision.decide` itself changes its mind, or what
+:func:`~personlog.domain.captured_event.read_captured_event` reads in the same bytes does."""
 
 LONGEST_WINDOW = 31_536_000
 """A year in seconds: a window beyond it is a mistake of units."""
@@ -47,7 +48,7 @@ class Rules(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
-    name: str = Field(default="default", min_length=1, max_length=100)
+    name: str = Field(default="default", max_length=100, pattern=r"\S")
     version: int = 1
     decider: int = DECIDER
     buffer_seconds: int = Field(default=60, ge=0, le=LONGEST_WINDOW)
@@ -56,7 +57,7 @@ class Rules(BaseModel):
     internal_user_filters: tuple[InternalUserFilter, ...] = ()
 
 
-DEFAULT_RULES = Rules()
+DEFAULT_RULES = Rules(decider=1)
 """Version 1: in force in every project until a command changes it."""
 
 SETTABLE = tuple(name for name in Rules.model_fields if name not in ("version", "decider"))
@@ -76,14 +77,15 @@ def changed(rules: Rules, changes: JsonObject) -> Rules:
         if key not in SETTABLE:
             known = f"the rules that can be are {', '.join(SETTABLE)}"
             raise InvalidRules(f"Rule {key!r} cannot be set; {known}.")
+    present = rules.model_dump(mode="json")
     try:
-        wanted = read_rules({**rules.model_dump(mode="json"), **changes})
+        wanted = read_rules({**present, **cleaned(changes), "decider": DECIDER})
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise InvalidRules(
             f"Rule {where} cannot be {compact(first['input'])}: {first['msg']}."
         ) from error
-    if wanted == rules:
+    if same_value(wanted.model_dump(mode="json"), present):
         return rules
     return wanted.model_copy(update={"version": rules.version + 1})

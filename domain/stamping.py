@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from .events import DistinctIdAdded, PersonAbsorbed, RecordedEvent
+from .events import RecordedEvent, moved_ids
 from .inputs import Input, Status
 from .uuids import PersonId
 
@@ -25,7 +25,7 @@ def fold_stamps(
     ``clock`` are still held.
     """
     holders: dict[str, PersonId] = {}
-    moves = (each for each in log if isinstance(each.event, DistinctIdAdded | PersonAbsorbed))
+    moves = (each for each in log if moved_ids(each.event))
     move = next(moves, None)
     for each in inputs:
         event = each.event
@@ -38,14 +38,6 @@ def fold_stamps(
             yield each, Stamp(each.position, status, None)
         else:
             while move is not None and move.event.cause.position == each.position:
-                _move(holders, move)
+                holders.update(dict.fromkeys(moved_ids(move.event), PersonId(move.stream)))
                 move = next(moves, None)
             yield each, Stamp(each.position, Status.ATTRIBUTED, holders.get(event.distinct_id))
-
-
-def _move(holders: dict[str, PersonId], recorded: RecordedEvent) -> None:
-    person, event = PersonId(recorded.stream), recorded.event
-    if isinstance(event, DistinctIdAdded):
-        holders[event.distinct_id] = person
-    elif isinstance(event, PersonAbsorbed):
-        holders.update(dict.fromkeys(event.distinct_ids, person))

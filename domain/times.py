@@ -16,16 +16,22 @@ LATEST = 253_402_300_799_999
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
+_LONGEST = 64
+"""Characters of a time in any spelling."""
 _USUAL_LENGTH = len("2026-01-01T00:00:00.000Z")
 _ISO = re.compile(
     r"(?P<day>\d{4}-\d{2}-\d{2}|\d{4}/\d{2}/\d{2}|\d{4}-W\d{2}-\d|\d{4}-\d{3})"
     r"(?:[Tt ](?P<clock>\d{2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?)"
-    r"\s?(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2})?)?)?"
+    r"\s?(?P<zone>[Zz]|[+-]\d{2}(?::?\d{2})?)?)?",
+    re.ASCII,
 )
-_EPOCH_NUMBER = re.compile(r"\d{9,10}(?:\.\d+)?|\d{12,13}")
+_EPOCH_NUMBER = re.compile(
+    r"(?P<seconds>\d{9,10})(?:\.(?P<fraction>\d+))?|(?P<milliseconds>\d{12,13})", re.ASCII
+)
 _RFC2822 = re.compile(
     r"(?:[A-Za-z]{3},\s*)?\d{1,2}\s+[A-Za-z]{3}\s+\d{4}\s+\d{2}:\d{2}(?::\d{2})?"
-    r"(?:\s+(?:[+-]\d{4}|[A-Za-z]{1,4}))?"
+    r"(?:\s+(?:[+-]\d{4}|[A-Za-z]{1,4}))?",
+    re.ASCII,
 )
 
 
@@ -37,12 +43,21 @@ def parse_time(text: object) -> int | None:
     """
     if text.__class__ is str:
         # What nearly every SDK sends, which Python's own parser takes alike in every version.
-        if len(text) == _USUAL_LENGTH and text[10] == "T" and text[19] == "." and text[23] == "Z":
+        if (
+            len(text) == _USUAL_LENGTH
+            and text[4] == text[7] == "-"
+            and text[10] == "T"
+            and text[11:13] != "24"
+            and text[19] == "."
+            and text[23] == "Z"
+        ):
             try:
                 return round(datetime.fromisoformat(text).timestamp() * 1000)
             except ValueError:
                 return None
-        return _parse_text(text)
+        return _parse_text(text) if len(text) <= _LONGEST else None
+    if isinstance(text, float) and text.is_integer():
+        text = int(text)
     if isinstance(text, int | float) and not isinstance(text, bool):
         return _parse_text(str(text))
     return None
@@ -53,9 +68,10 @@ def _parse_text(text: str) -> int | None:
     text = text.strip()
     if (found := _ISO.fullmatch(text)) is not None:
         return _parse_iso(found)
-    if _EPOCH_NUMBER.fullmatch(text):
-        number = float(text)
-        return int(number * 1000) if number < 1e11 else int(number)
+    if (found := _EPOCH_NUMBER.fullmatch(text)) is not None:
+        if found["milliseconds"] is not None:
+            return int(found["milliseconds"])
+        return int(found["seconds"]) * 1000 + int((found["fraction"] or "")[:3].ljust(3, "0"))
     return _parse_rfc2822(text) if _RFC2822.fullmatch(text) else None
 
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import sqlalchemy as sa
 
-from ..domain.events import DistinctIdAdded, PersonAbsorbed
+from ..domain.events import moved_ids
 from ..domain.person import Person
 from ..domain.person_state import decode_state
 from ..domain.ports import Statements
@@ -37,11 +37,7 @@ class DistinctIds:
         """Take each ID to the last person that got it."""
         holders: dict[str, bytes] = {}
         for entry in recorded.events:
-            event = entry.event
-            if isinstance(event, DistinctIdAdded):
-                holders[event.distinct_id] = entry.stream
-            elif isinstance(event, PersonAbsorbed):
-                holders.update(dict.fromkeys(event.distinct_ids, entry.stream))
+            holders.update(dict.fromkeys(moved_ids(entry.event), entry.stream))
         project = recorded.project
         statements.upsert(
             "distinct_ids", [(project, held, person) for held, person in sorted(holders.items())]

@@ -4,7 +4,7 @@ from typing import ClassVar
 
 import sqlalchemy as sa
 
-from ..domain.events import DistinctIdAdded, PersonAbsorbed
+from ..domain.events import DistinctIdAdded, moved_ids
 from ..domain.ports import Statements
 from ..domain.recorded import Recorded
 from .columns import Position, Text, Uuid, project_column
@@ -44,19 +44,15 @@ class IdHistory:
         current: dict[str, int] = {}
         ended: list[tuple[int, str, int]] = []
         for entry in recorded.events:
-            event = entry.event
-            if isinstance(event, DistinctIdAdded):
-                current[event.distinct_id] = len(began)
-                began.append((project, event.distinct_id, entry.position, None, entry.stream))
-            elif isinstance(event, PersonAbsorbed):
-                for moved in event.distinct_ids:
-                    if moved in current:
-                        row = began[current[moved]]
-                        began[current[moved]] = (*row[:3], entry.position, row[4])
-                    else:
-                        ended.append((project, moved, entry.position))
-                    current[moved] = len(began)
-                    began.append((project, moved, entry.position, None, entry.stream))
+            is_new = isinstance(entry.event, DistinctIdAdded)
+            for moved in moved_ids(entry.event):
+                if moved in current:
+                    row = began[current[moved]]
+                    began[current[moved]] = (*row[:3], entry.position, row[4])
+                elif not is_new:
+                    ended.append((project, moved, entry.position))
+                current[moved] = len(began)
+                began.append((project, moved, entry.position, None, entry.stream))
         statements.update(
             "id_history",
             ("project", "distinct_id"),

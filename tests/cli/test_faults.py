@@ -1,5 +1,6 @@
 """What goes wrong is told in one sentence, with exit status 1 and no traceback."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -7,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -224,6 +226,72 @@ def test_a_difference_has_a_status_of_its_own(filled: str) -> None:
         found = personlog("--db", filled, *command.split(), "--json")
         assert found.exit_code == 3
         assert found.stdout.startswith('{"equal":false,"first_difference":{')
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "DELETE FROM stored_events WHERE position = 38",
+        "DELETE FROM stored_events WHERE position = 7",
+        "UPDATE stored_events SET version = 99 WHERE position = 7",
+        "UPDATE stored_events SET state = CAST('{}' AS BLOB) WHERE position = 7",
+        "UPDATE stored_events SET topic = 'foo' WHERE position = 7",
+        "UPDATE projects SET log_head = 39",
+    ],
+)
+def test_a_damaged_log_is_a_difference(damage: str, filled: str) -> None:
+    with sqlite3.connect(file_of(filled)) as connection:
+        connection.execute(damage)
+    for command in ("projections verify", "replay"):
+        found = personlog("--db", filled, *command.split(), "--json")
+        assert found.exit_code == 3, found.output
+        difference = json.loads(found.stdout)["first_difference"]
+        assert (difference["what"], difference["project"]) == ("log", "default")
+
+
+def test_arguments_that_are_no_utf_8(filled: str, tmp_path: Path) -> None:
+    file = os.fsencode(tmp_path) + b"/b\xff.jsonl"
+    Path(os.fsdecode(file)).write_bytes(b'{"event":"x","distinct_id":"a"}\nbad\n')
+    for command, status in (
+        ([b"person", b"\xff"], 1),
+        ([b"--project", b"\xff", b"rules", b"set", b"buffer_seconds=0"], 0),
+        ([b"ingest", file], 0),
+        ([b"rejected", b"list"], 0),
+    ):
+        whole = [str(SCRIPT).encode(), b"--db", filled.encode(), *command]
+        found = subprocess.run(whole, capture_output=True, check=False)
+        assert found.returncode == status, found.stderr
+        assert b"Traceback" not in found.stderr
+
+
+def test_a_long_id_is_found_by_what_it_was_cut_to(filled: str, tmp_path: Path) -> None:
+    file = tmp_path / "long.jsonl"
+    sent = {"event": "x", "distinct_id": "a" * 300, "timestamp": "2026-04-01"}
+    file.write_text(json.dumps({**sent, "properties": {"$device_id": "a" * 200}}))
+    assert personlog("--db", filled, "ingest", str(file)).exit_code == 0
+    found = personlog("--db", filled, "person", "a" * 300, "--json")
+    assert json.loads(found.stdout)["distinct_ids"] == ["a" * 200]
+
+
+def test_commands_without_a_project_are_about_the_one_that_reading_shows(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'shop.db'}"
+    personlog("--db", url, "--project", "shop", "ingest", DEMO)
+    assert personlog("--db", url, "rules", "set", "buffer_seconds=5").exit_code == 0
+    assert [each["name"] for each in json_lines("--db", url, "project", "list")] == ["shop"]
+    assert json_lines("--db", url, "rules", "show")[0]["buffer_seconds"] == 5
+
+
+def json_lines(*command: str) -> list[dict[str, Any]]:
+    found = personlog(*command, "--json")
+    assert found.exit_code == 0, found.output
+    return [json.loads(line) for line in found.stdout.splitlines()]
+
+
+@pytest.mark.parametrize("name", ["a\nb", "x" * 201, ""])
+def test_no_command_makes_a_project_of_an_unfit_name(name: str, filled: str) -> None:
+    for command in ("rules set buffer_seconds=0", f"ingest {DEMO}"):
+        told = sentence(personlog("--db", filled, "--project", name, *command.split()))
+        assert "cannot name a project" in told
 
 
 def test_debug_shows_the_traceback(tmp_path: Path) -> None:

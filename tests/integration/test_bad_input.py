@@ -2,6 +2,8 @@
 
 import gzip
 import json
+import os
+import subprocess
 import sys
 import tracemalloc
 from collections.abc import Callable
@@ -225,6 +227,27 @@ def test_a_huge_line_is_never_held(sqlite_engine: Engine, tmp_path: Path, name: 
     assert peak < 8 * MAX_LINE
 
 
+@pytest.mark.parametrize(
+    ("number", "reason"),
+    [("9" * 308, None), ("1" * 309, None), ("9" * 309, "number_out_of_range"),
+     ("9" * 5_000, "number_out_of_range"), ("-" + "9" * 401, "number_out_of_range")],
+    ids=["308", "309 below the limit", "309", "5,000", "-401"],
+)  # fmt: skip
+def test_whole_numbers_are_held_to_what_a_double_can_be_on_every_machine(
+    tmp_path: Path, save: SAVE, number: str, reason: str | None
+) -> None:
+    file = save(b'{"event":"x","distinct_id":"a","timestamp":"2026-01-01","properties":{"n":%s}}'
+                % number.encode())  # fmt: skip
+    for digits in ("0", "640", "4300"):
+        url = f"sqlite:///{tmp_path / digits}.db"
+        command = [sys.executable, "-m", "personlog", "--db", url]
+        told = {**os.environ, "PYTHONINTMAXSTRDIGITS": digits}
+        for rest in (["ingest", file], ["buffer", "release", "--all"], ["projections", "verify"]):
+            subprocess.run([*command, *rest], env=told, check=reason is None, capture_output=True)
+        with Engine.open(url) as engine:
+            assert [why for _, why in rejected(engine)] == ([] if reason is None else [reason])
+
+
 # Strict imports
 
 
@@ -332,6 +355,22 @@ def test_without_any_time_the_project_clock_is_the_arrival(
 ) -> None:
     counts(sqlite_engine, save(event(1), event(2, received_at=None)))
     assert exported(sqlite_engine)[1]["received_at"] == "2026-01-01T00:00:01Z"
+
+
+def test_a_dropped_event_has_its_own_time_too(sqlite_engine: Engine, save: SAVE) -> None:
+    counts(sqlite_engine, save(event(1, uuid="not one", timestamp="2025-12-01T00:00:00Z")))
+    assert exported(sqlite_engine)[0]["timestamp"] == "2025-12-01T00:00:00Z"
+
+
+def test_by_the_machines_clock_the_senders_arrival_is_ignored(
+    sqlite_engine: Engine, save: SAVE
+) -> None:
+    file = save(event(1, received_at="nonsense", timestamp="2026-01-01"), {"event": "x"})
+    assert counts(sqlite_engine, file, live=True)["rejected"] == 1
+    with sqlite_engine.read(None) as queries:
+        assert list(queries.warnings()) == []
+    (line,) = sqlite_engine.rejected(None)
+    assert line["received_at"] is None or line["received_at"] > "2026-11"
 
 
 # The same input twice

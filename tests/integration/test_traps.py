@@ -27,6 +27,7 @@ from personlog.adapters.json_lines import Line
 from personlog.adapters.recorder import PersonlogApplicationRecorder
 from personlog.adapters.statements import statements_on
 from personlog.adapters.unit_of_work import Batch, UnitOfWork
+from personlog.domain.errors import StoreError
 from personlog.domain.events import EVENT_TYPES, DomainEvent
 from personlog.domain.ports import Statements
 from personlog.domain.recorded import Recorded
@@ -145,6 +146,52 @@ def test_the_recorder_refuses_our_own_topics(sqlite_engine: Engine, topic: str) 
     with pytest.raises(ProgrammingError, match=topic):
         recorder.insert_events([foreign, StoredEvent(UUID(int=1), 2, topic, b"{}")])
     assert recorder.max_notification_id() is None
+
+
+def test_topics_of_an_application_live_in_the_log_beside_ours(engine: Engine) -> None:
+    recorder = PersonlogApplicationRecorder(engine.database, PROJECT)
+    foreign = [StoredEvent(UUID(int=1), n, "shop.order_placed", b"\xff no json") for n in (1, 2)]
+    with unit_of_work(engine) as opened:
+        opened.store(Batch(items=[view(1, "a")]))
+        assert recorder.insert_events(foreign) == [3, 4]
+        opened.store(Batch(items=[identify(2, "b", "a")]))
+    assert engine.projections.verify(PROJECT, ()) == {"equal": True, "first_difference": None}
+    assert engine.projections.replay(PROJECT)["equal"]
+    assert engine.projections.rebuild(PROJECT, ())[0]["domain_events"] == 6
+    before = engine.digest(PROJECT)
+    assert sorted(positions(engine, "domain_events")) == [1, 2, 5, 6]
+    recorder.insert_events([StoredEvent(UUID(int=1), 3, "shop.order_placed", b"{}")])
+    after = engine.digest(PROJECT)
+    assert (before["state"], before["log"]) == (after["state"], before["log"])
+    assert before["log"] != after["log"]
+
+
+def test_an_application_does_not_append_to_a_persons_stream(engine: Engine) -> None:
+    with unit_of_work(engine) as opened:
+        opened.store(Batch(items=[view(1, "a")]))
+    with engine.read(PROJECT) as queries:
+        person = UUID(queries.person("a")["person_id"])
+    recorder = PersonlogApplicationRecorder(engine.database, PROJECT)
+    with pytest.raises(ProgrammingError, match=str(person)):
+        recorder.insert_events([StoredEvent(person, 3, "shop.order_placed", b"{}")])
+    for topic in ("person.of_tomorrow", "input.of_tomorrow", "project.of_tomorrow"):
+        with pytest.raises(ProgrammingError, match=topic):
+            recorder.insert_events([StoredEvent(UUID(int=1), 1, topic, b"{}")])
+
+
+def test_one_arrival_twice_in_a_batch_is_a_duplicate(engine: Engine) -> None:
+    item = view(1, "a")
+    with unit_of_work(engine) as opened:
+        assert opened.store(Batch(items=[item, item])).duplicates == 1
+
+
+def test_a_key_that_keeps_refusing_is_not_called_another_writer(engine: Engine) -> None:
+    with unit_of_work(engine) as opened:
+        opened.store(Batch(items=[view(1, "a")]))
+        with engine.database.write() as connection:
+            connection.exec_driver_sql("UPDATE projects SET log_head = 0")
+        with pytest.raises(StoreError, match="projections verify"):
+            opened.store(Batch(items=[view(2, "b")]))
 
 
 def test_a_failed_unit_leaves_nothing_in_memory(engine: Engine) -> None:

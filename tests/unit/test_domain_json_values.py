@@ -5,7 +5,15 @@ from typing import Any
 
 import pytest
 
-from personlog.domain.json_values import canonical, clean_text, cleaned, compact, finite, same_value
+from personlog.domain.json_values import (
+    canonical,
+    clean_text,
+    cleaned,
+    compact,
+    finite,
+    js_text,
+    same_value,
+)
 
 EQUAL: list[list[Any]] = [
     [None],
@@ -105,3 +113,24 @@ def test_a_number_that_no_double_can_hold_is_refused() -> None:
     for text in ("1e309", "-1e309"):
         with pytest.raises(OverflowError, match=text):
             finite(text)
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (1.2345678901234567e20, "123456789012345670000"),
+        (-1.2345678901234567e20, "-123456789012345670000"),
+        (1e20, "100000000000000000000"),
+        (1e21, "1e+21"),
+        (123456789012345680.0, "123456789012345680"),
+        (-0.0, "0"),
+        (0.0, "0"),
+        (12.0, "12"),
+        (-12.5, "-12.5"),
+        (0.000001, "0.000001"),
+        (1e-7, "1e-7"),
+        (123456789012345667584, "123456789012345667584"),
+    ],
+)
+def test_numbers_as_javascript_writes_them(number: float, text: str) -> None:
+    assert js_text(number) == text

@@ -6,6 +6,7 @@ import pytest
 
 from personlog.domain.events import DistinctIdAdded, PersonCreated, PropertiesSet
 from personlog.domain.json_values import JsonObject
+from personlog.domain.properties import changes
 from personlog.domain.rules import Rules
 
 from .conftest import ARRIVED, HERE, USER, given, new, person
@@ -231,3 +232,11 @@ def test_exceptions_and_heatmaps_set_properties_of_the_person_they_create(name: 
         (user, DistinctIdAdded(**HERE, distinct_id="user")),
         (user, changed({"a": 1})),
     )
+
+
+def test_unsetting_very_many_keys_takes_no_longer_than_setting_them() -> None:
+    """Quadratic in the keys, this would take minutes."""
+    keys = [f"key {number}" for number in range(100_000)]
+    found = changes(dict.fromkeys(keys, 1), {}, {}, [*keys, *keys])
+    assert found is not None
+    assert found.unset == keys

@@ -90,6 +90,7 @@ def test_an_unknown_or_fixed_rule_is_refused_by_name(key: str) -> None:
         ("auto_person_properties", 1, "1"),
         ("ignore_volatile_properties", None, "null"),
         ("name", "", '""'),
+        ("name", "  ", '"  "'),
         ("name", "x" * 101, f'"{"x" * 101}"'),
         ("name", 5, "5"),
         ("internal_user_filters", {}, "{}"),
@@ -150,3 +151,25 @@ def test_rules_cannot_be_changed_in_place() -> None:
         rules.internal_user_filters[0].value = "@them"
     with pytest.raises(ValidationError):
         DEFAULT_RULES.buffer_seconds = 0
+
+
+def test_texts_of_rules_are_cleaned() -> None:
+    broken = {**FILTER, "key": "a\0", "value": "b\ud800"}
+    rules = changed(DEFAULT_RULES, {"name": "a\0b", "internal_user_filters": [broken]})
+    assert rules.name == "a\ufffdb"
+    (cleaned,) = rules.internal_user_filters
+    assert (cleaned.key, cleaned.value) == ("a\ufffd", "b\ufffd")
+
+
+@pytest.mark.parametrize("value", [True, "1", [1]])
+def test_values_of_another_type_are_a_change(value: Any) -> None:
+    one = changed(DEFAULT_RULES, {"internal_user_filters": [{**FILTER, "value": 1}]})
+    other = changed(one, {"internal_user_filters": [{**FILTER, "value": value}]})
+    assert other.version == 3
+    assert other.internal_user_filters[0].value == value
+
+
+def test_a_change_is_decided_by_the_decider_there_is(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("personlog.domain.rules.DECIDER", 7)
+    assert changed(DEFAULT_RULES, {"name": "strict"}).decider == 7
+    assert DEFAULT_RULES.decider == 1

@@ -48,6 +48,7 @@ ACCEPTED: list[tuple[Any, int]] = [
     ("2022/12/20", MIDNIGHT),
     ("2022/12/20 10:00:00", TEN),
     ("2022/12/20T10:00:00Z", TEN),
+    ("2022/12/20T10:00:00.000Z", TEN),
     ("2020-02-29", 1_582_934_400_000),
     ("2020-366", 1_609_372_800_000),
     ("2020-W53-5", 1_609_459_200_000),
@@ -126,3 +127,32 @@ def test_moments_are_written_in_utc_with_milliseconds_where_there_are_any(
 ) -> None:
     assert format_time(moment) == text
     assert parse_time(text) == moment
+
+
+@pytest.mark.parametrize(
+    ("number", "moment"),
+    [
+        ("1088227943.853", 1_088_227_943_853),
+        (1088227943.853, 1_088_227_943_853),
+        ("1671530400.0009", 1_671_530_400_000),
+        ("1671530400.5", 1_671_530_400_500),
+        (1671530400.0, 1_671_530_400_000),
+        (1671530400000.0, 1_671_530_400_000),
+    ],
+)
+def test_no_millisecond_of_an_epoch_number_is_lost(number: Any, moment: int) -> None:
+    assert parse_time(number) == moment
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "2022-12-20T24:00:00.000Z",
+        "2022-12-20T1\u0661:00:00Z",
+        "2022-12-20T1\u0661:00:00.000Z",
+        "\u0662022-12-20",
+        "2022-12-20" + " " * 60,
+    ],
+)
+def test_every_length_and_every_python_read_alike(text: str) -> None:
+    assert parse_time(text) is None
