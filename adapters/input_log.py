@@ -110,8 +110,8 @@ def read_inputs(
     query = sa.select(*_COLUMNS).where(inputs.c.project == project).order_by(inputs.c.position)
     if only_status is not None:
         query = query.where(inputs.c.status == only_status.value)
-    for row in connection.execute(query, execution_options=STREAMED):
-        yield to_input(row)
+    with connection.execute(query, execution_options=STREAMED) as rows:
+        yield from map(to_input, rows)
 
 
 def read_inputs_of(
@@ -124,9 +124,10 @@ def read_inputs_of(
     c = inputs.c
     stamped = c.person.in_(persons) if len(persons) <= _PAGE else c.person.is_not(None)
     query = sa.select(*_COLUMNS).where(c.project == project, sa.or_(stamped, c.person.is_(None)))
-    for row in connection.execute(query.order_by(c.position), execution_options=STREAMED):
-        if row.person is None or row.person in persons:
-            yield to_input(row)
+    with connection.execute(query.order_by(c.position), execution_options=STREAMED) as rows:
+        for row in rows:
+            if row.person is None or row.person in persons:
+                yield to_input(row)
 
 
 def read_in_order_of_processing(connection: sa.Connection, project: int) -> Iterator[Input]:
@@ -138,8 +139,11 @@ def read_in_order_of_processing(connection: sa.Connection, project: int) -> Iter
     query = sa.select(*_COLUMNS).where(c.project == project)
     arrived = query.where(c.due_at.is_(None)).order_by(c.position)
     released = query.where(c.due_at.is_not(None)).order_by(c.due_at, c.position)
-    rows = (connection.execute(q, execution_options=STREAMED) for q in (arrived, released))
-    return map(to_input, heapq.merge(*rows, key=_place))
+    with (
+        connection.execute(arrived, execution_options=STREAMED) as first,
+        connection.execute(released, execution_options=STREAMED) as second,
+    ):
+        yield from map(to_input, heapq.merge(first, second, key=_place))
 
 
 def _place(row: Any) -> tuple[int, bool, int]:

@@ -43,10 +43,11 @@ def keep_rejected(statements: Statements, rejections: Sequence[Rejection]) -> No
 def select_rejected(connection: sa.Connection, project: str) -> Iterator[RejectedLineRow]:
     """Give a project's rejected lines, and those that told no project, by source and line."""
     c = rejected.c
-    rows = connection.execute(
+    query = (
         sa.select(c.source, c.line, c.reason, c.raw, c.received_at)
         .where((c.project == project) | c.project.is_(None))
-        .order_by(c.source, c.line, c.hash),
-        execution_options={"yield_per": 1_000},
+        .order_by(c.source, c.line, c.hash)
     )
-    return (RejectedLineRow(*row) for row in rows)
+    with connection.execute(query, execution_options={"yield_per": 1_000}) as rows:
+        for row in rows:
+            yield RejectedLineRow(*row)

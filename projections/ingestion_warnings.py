@@ -1,7 +1,7 @@
 """``ingestion_warnings``: what senders should be told, one row for each warning, unsampled."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
@@ -88,11 +88,11 @@ def _warning(entry: RecordedEvent) -> tuple[str, JsonObject] | None:
 def select_warnings(connection: sa.Connection, project: int) -> Iterator[WarningRow]:
     """Give warnings by position of their input, then in order of the log."""
     c = ingestion_warnings.c
-    rows: Any = connection.execute(
+    query = (
         sa.select(c.input_position, c.event_uuid, c.type, c.details)
         .where(c.project == project)
-        .order_by(c.input_position, c.position),
-        execution_options={"yield_per": 5_000},
+        .order_by(c.input_position, c.position)
     )
-    for position, event_uuid, kind, details in rows:
-        yield WarningRow(position, event_uuid, kind, msgspec.json.decode(details))
+    with connection.execute(query, execution_options={"yield_per": 5_000}) as rows:
+        for position, event_uuid, kind, details in rows:
+            yield WarningRow(position, event_uuid, kind, msgspec.json.decode(details))

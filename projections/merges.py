@@ -1,7 +1,7 @@
 """``merges``: the audit of every merge and every refusal, with its reason."""
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 import sqlalchemy as sa
 
@@ -98,8 +98,9 @@ def select_merges(
     query = query.where(merges.c.project == project).order_by(merges.c.position)
     if refused_only:
         query = query.where(merges.c.outcome == "refused")
-    rows: Any = connection.execute(query, execution_options={"yield_per": 5_000})
-    return (MergeRow(*row) for row in rows)
+    with connection.execute(query, execution_options={"yield_per": 5_000}) as rows:
+        for row in rows:
+            yield MergeRow(*row)
 
 
 def survivors(connection: sa.Connection, project: int) -> dict[bytes, bytes]:

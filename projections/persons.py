@@ -63,11 +63,11 @@ def one_person(connection: sa.Connection, project: int, person_id: PersonId) -> 
 
 def all_persons(connection: sa.Connection, project: int) -> Iterator[Person]:
     """Give every person in order of its id, absorbed ones too."""
-    rows = connection.execute(
+    query = (
         sa.select(persons.c.person, persons.c.version, persons.c.state)
         .where(persons.c.project == project)
-        .order_by(persons.c.person),
-        execution_options={"yield_per": _PAGE},
+        .order_by(persons.c.person)
     )
-    for person_id, version, state in rows:
-        yield decode_state(PersonId(person_id), version, state)
+    with connection.execute(query, execution_options={"yield_per": _PAGE}) as rows:
+        for person_id, version, state in rows:
+            yield decode_state(PersonId(person_id), version, state)
