@@ -4,7 +4,7 @@ VENV ?= .venv
 BIN = $(VENV)/bin
 READY = $(VENV)/.ready
 
-.PHONY: demo test test-slow lint format bench clean
+.PHONY: demo test test-slow lint format docs bench clean
 
 demo: $(READY)
 	@$(BIN)/personlog demo
@@ -24,6 +24,11 @@ lint: $(READY)
 format: $(READY)
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+docs: $(READY)
+	$(BIN)/python docs/generate.py
+	$(BIN)/zensical build --strict --clean
+	@echo "The site is in build/site."
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.ingest

@@ -1,6 +1,5 @@
 """The command line: parse, call the engine, print. Every command is a few lines."""
 
-import sys
 import tempfile
 from collections.abc import Callable, Iterable
 from importlib import resources
@@ -62,7 +61,7 @@ class Commands(click.Group):
                 raise
             raise click.ClickException(printable(str(error))) from error
         except BrokenPipeError:
-            sys.stderr.close()  # the reader has gone: nobody is left to tell
+            terminal.forget_the_reader()
             ctx.exit(0)
 
 
@@ -501,7 +500,7 @@ def projections_verify(session: Session, names: tuple[str, ...], all_: bool, jso
         found = session.open().projections.verify(
             session.project, wanted, lambda at, of: bar.update("verify", at, of, at, "events")
         )
-    _show(found, json_)
+    terminal.print_json(found) if json_ else display.show_verdict(found)
     _exit_unless(found["equal"])
 
 
@@ -514,7 +513,7 @@ def replay(session: Session, json_: bool) -> None:
         found = session.open().projections.replay(
             session.project, lambda at, of: bar.update("replay", at, of, at, "events")
         )
-    _show(found, json_)
+    terminal.print_json(found) if json_ else display.show_verdict(found)
     _exit_unless(found["equal"])
 
 
@@ -605,4 +604,4 @@ def demo() -> None:
             display.show_history(queries.history("alice"))
         verdict = engine.projections.verify(None, ())
         terminal.print_heading("Every table compared with a replay of the log")
-        terminal.print_facts(verdict)
+        display.show_verdict(verdict)

@@ -69,6 +69,32 @@ def show_events(rows: Rows) -> None:
     show_table(told, shown, "no captured events")
 
 
+def show_verdict(found: JsonObject) -> None:
+    """Print whether tables equal the log, and if not, what is different."""
+    difference = found["first_difference"]
+    if difference is None:
+        terminal.print_facts({"equal": True})
+        return
+    known = ("projection", "project", "table", "key", "what", "message")
+    facts = {name: difference[name] for name in known if name in difference}
+    terminal.print_facts({"equal": False, **facts})
+    stored, replayed = difference.get("stored"), difference.get("replayed")
+    if "table" not in difference:
+        return
+    terminal.print_heading("The first difference")
+    if stored is None or replayed is None:
+        missing = "table" if stored is None else "log"
+        terminal.print_text(f"The row is not in the {missing}:")
+        terminal.print_facts(replayed or stored)
+        return
+    differing = [
+        {"column": name, "stored": stored[name], "replayed": replayed[name]}
+        for name in stored
+        if stored[name] != replayed[name]
+    ]
+    show_table(differing, "column stored:text replayed:text")
+
+
 def show_diagnosis(found: JsonObject) -> None:
     """Print what the doctor found, what is wrong last."""
     lists = ("projects", "projections", "imports", "problems")

@@ -45,7 +45,8 @@ def layout(wanted: Sequence[Column], rows: Iterable[JsonObject], width: int) -> 
         max(cell_len(line) for line in [column.name, *(line for row in cells for line in row[n])])
         for n, column in enumerate(wanted)
     ]
-    shown = _that_fit(wanted, natural, width)
+    filled = [any(row[n] != [""] for row in cells) for n in range(len(wanted))]
+    shown = _that_fit(wanted, natural, filled, width)
     widths = _shared([wanted[n] for n in shown], [natural[n] for n in shown], width)
     header = [[wanted[n].name] for n in shown]
     lines = _row_lines(header, widths)
@@ -86,9 +87,14 @@ def _least(column: Column, natural: int) -> int:
     return min(natural, least) if column.kind else natural
 
 
-def _that_fit(wanted: Sequence[Column], natural: Sequence[int], width: int) -> list[int]:
-    """Leave out optional columns, the last one first, until the others can have their least."""
-    shown = list(range(len(wanted)))
+def _that_fit(
+    wanted: Sequence[Column], natural: Sequence[int], filled: Sequence[bool], width: int
+) -> list[int]:
+    """Leave out optional columns, the last one first, until the others can have their least.
+
+    One that holds nothing needs no room at all.
+    """
+    shown = [n for n, column in enumerate(wanted) if filled[n] or not column.optional]
     while True:
         needed = sum(_least(wanted[n], natural[n]) for n in shown) + _GAP * (len(shown) - 1)
         spare = [n for n in shown if wanted[n].optional]

@@ -27,12 +27,19 @@ _PIPED_WIDTH = 160
 _LONGEST_TASK = 24
 
 
+class _Console(Console):
+    """A console that leaves it to its caller that the reader of a pipe has gone."""
+
+    def on_broken_pipe(self) -> None:
+        raise BrokenPipeError
+
+
 def console(*, stderr: bool = False) -> Console:
     """Give a console; one that is piped is wide and without colour."""
-    found = Console(stderr=stderr, highlight=False, soft_wrap=False)
+    found = _Console(stderr=stderr, highlight=False, soft_wrap=False)
     if not found.is_terminal:
         width = None if "COLUMNS" in os.environ else _PIPED_WIDTH
-        found = Console(stderr=stderr, highlight=False, width=width, no_color=True)
+        found = _Console(stderr=stderr, highlight=False, width=width, no_color=True)
     return found
 
 
@@ -41,6 +48,13 @@ def show_what_the_terminal_can() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+
+
+def forget_the_reader() -> None:
+    """Let what is still to be written vanish: the reader of the pipe has gone."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def print_json(value: object) -> None:

@@ -102,7 +102,8 @@ def test_json_is_utf_8_everywhere(db: str, tmp_path: Path) -> None:
 
 
 def test_a_reader_that_goes_away_is_no_error(db: str) -> None:
-    command = f"set -o pipefail; '{SCRIPT}' --db '{db}' export events | head -n 1"
-    found = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
-    assert (found.returncode, found.stderr) == (0, b"")
-    assert len(found.stdout.splitlines()) == 1
+    for shown in ("export events", "events alice", "history alice"):
+        command = f"set -o pipefail; '{SCRIPT}' --db '{db}' {shown} | head -n 1"
+        found = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+        assert (found.returncode, found.stderr) == (0, b"")
+        assert len(found.stdout.splitlines()) == 1
