@@ -73,6 +73,7 @@ def trimmed(text: str) -> str:
 def run(command: str, folder: Path, url: str | None = None) -> tuple[int, str]:
     told = ("PERSONLOG_DB", "COLUMNS", "LINES")
     environment = {name: value for name, value in os.environ.items() if name not in told}
+    environment["COLUMNS"] = "100"  # what a page has room for
     path = [str(SCRIPT.parent)]
     if url is not None:
         environment["PERSONLOG_DB"] = url
