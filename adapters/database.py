@@ -2,13 +2,13 @@
 
 import re
 import sqlite3
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import sqlalchemy as sa
 from sqlalchemy import event as sa_event
 
@@ -124,8 +124,8 @@ class Database:
             if isinstance(error, sa.exc.IntegrityError) or is_retryable(error.orig):
                 raise
             raise StoreError(self._sentence(error.orig)) from error
-        except (sqlite3.Error, psycopg.Error) as error:
-            if is_conflict(error) or is_retryable(error):
+        except Exception as error:
+            if not _is_of_driver(error) or is_conflict(error) or is_retryable(error):
                 raise
             raise StoreError(self._sentence(error)) from error
 
@@ -178,14 +178,26 @@ def is_conflict(error: BaseException | None) -> bool:
     """Tell whether another writer was first: a unique key was taken."""
     if isinstance(error, sa.exc.DBAPIError):
         error = error.orig
-    return isinstance(error, sqlite3.IntegrityError | psycopg.errors.UniqueViolation)
+    return isinstance(error, sqlite3.IntegrityError) or _is_of(error, "UniqueViolation")
 
 
 def is_retryable(error: BaseException | None) -> bool:
     """Tell whether PostgreSQL ended the transaction only because of another one."""
     if isinstance(error, sa.exc.DBAPIError):
         error = error.orig
-    return isinstance(error, psycopg.errors.SerializationFailure | psycopg.errors.DeadlockDetected)
+    return _is_of(error, "SerializationFailure", "DeadlockDetected")
+
+
+def _is_of_driver(error: BaseException) -> bool:
+    return isinstance(error, sqlite3.Error) or _is_of(error, "Error")
+
+
+def _is_of(error: BaseException | None, *names: str) -> bool:
+    """Tell whether an error is of one of psycopg's classes; it is loaded only if it is used."""
+    psycopg = sys.modules.get("psycopg")
+    return psycopg is not None and isinstance(
+        error, tuple(getattr(psycopg.errors, name) for name in names)
+    )
 
 
 def driver(connection: sa.Connection) -> Any:

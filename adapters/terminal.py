@@ -1,46 +1,24 @@
-"""Showing things to people: tables, trees of facts, progress. Nothing here decides anything."""
+"""Showing things to people: text, tables, progress. Nothing here decides anything."""
 
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import msgspec
-from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    Progress,
-    SpinnerColumn,
-    TaskID,
-    TextColumn,
-    TimeRemainingColumn,
-)
-from rich.text import Text
 
 from ..domain.json_values import JsonObject
 from .tables import Column, layout, printable, shortened
 
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
 _PIPED_WIDTH = 160
 _LONGEST_TASK = 24
-
-
-class _Console(Console):
-    """A console that leaves it to its caller that the reader of a pipe has gone."""
-
-    def on_broken_pipe(self) -> None:
-        raise BrokenPipeError
-
-
-def console(*, stderr: bool = False) -> Console:
-    """Give a console; one that is piped is wide and without colour."""
-    found = _Console(stderr=stderr, highlight=False, soft_wrap=False)
-    if not found.is_terminal:
-        width = None if "COLUMNS" in os.environ else _PIPED_WIDTH
-        found = _Console(stderr=stderr, highlight=False, width=width, no_color=True)
-    return found
 
 
 def show_what_the_terminal_can() -> None:
@@ -70,6 +48,28 @@ def print_json_lines(values: Iterable[object]) -> None:
     sys.stdout.buffer.flush()
 
 
+def print_text(text: str) -> None:
+    """Print a line as it is; the terminal wraps it if it must."""
+    print(text)  # noqa: T201 - this is the output
+
+
+def print_bold(text: str) -> None:
+    """Print a line that stands out where colours are wanted."""
+    print_text(f"\x1b[1m{text}\x1b[0m" if text and _is_coloured() else text)
+
+
+def print_heading(text: str) -> None:
+    """Print a heading, set off by empty lines."""
+    print_text("")
+    print_bold(text)
+    print_text("")
+
+
+def print_note(text: str) -> None:
+    """Tell something on standard error."""
+    print(printable(text), file=sys.stderr)  # noqa: T201 - this is the output
+
+
 def print_table(
     shown: Sequence[Column], rows: Iterable[JsonObject], *, empty: str = "none"
 ) -> None:
@@ -78,15 +78,10 @@ def print_table(
     if not found:
         print_text(empty)
         return
-    header, *rest = layout(shown, found, console().width)
-    print_text(header, style="bold")
+    header, *rest = layout(shown, found, _width())
+    print_bold(header)
     for line in rest:
         print_text(line)
-
-
-def print_text(text: str, style: str = "") -> None:
-    """Print a line as it is; the terminal wraps it if it must."""
-    console().print(Text(text, style=style), soft_wrap=True)
 
 
 def print_facts(facts: JsonObject) -> None:
@@ -106,27 +101,32 @@ def _flat(facts: JsonObject, prefix: str = "") -> Iterator[tuple[str, object]]:
             yield prefix + key, value
 
 
-def print_heading(text: str) -> None:
-    """Print a heading, set off by an empty line."""
-    print_text("")
-    print_text(text, style="bold")
-    print_text("")
+def _width() -> int:
+    """Give the columns of the terminal; what is piped has many."""
+    fallback = 80 if sys.stdout.isatty() else _PIPED_WIDTH
+    return shutil.get_terminal_size((fallback, 24)).columns
 
 
-def print_note(text: str) -> None:
-    """Tell something on standard error."""
-    console(stderr=True).print(Text(printable(text)), soft_wrap=True)
+def _is_coloured() -> bool:
+    """Tell whether colours are wanted: https://no-color.org, https://force-color.org."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
 class ProgressBar:
-    """A bar with rate and remaining time; moves only on a terminal."""
+    """A bar with rate and remaining time; None moves nothing."""
 
-    def __init__(self, progress: Progress) -> None:
+    def __init__(self, progress: "Progress | None") -> None:
         self._progress = progress
         self._tasks: dict[str, TaskID] = {}
 
     def update(self, name: str, done: int, total: int | None, count: int, unit: str) -> None:
         """Show how far ``name`` has come, and at what rate its ``count`` grows."""
+        if self._progress is None:
+            return
         if name not in self._tasks:
             described = shortened(printable(Path(name).name), _LONGEST_TASK)
             self._tasks[name] = self._progress.add_task(described, rate="")
@@ -138,15 +138,21 @@ class ProgressBar:
 
 @contextmanager
 def progress_bar() -> Iterator[ProgressBar]:
-    """Show progress on standard error while the block runs."""
-    columns: tuple[Any, ...] = (
-        SpinnerColumn(),
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.percentage:>3.0f}%"),
-        TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+    """Show progress on standard error while the block runs, if that is a terminal."""
+    if not sys.stderr.isatty():
+        yield ProgressBar(None)
+        return
+    # Loaded when somebody looks: it takes a while.
+    from rich import progress  # noqa: PLC0415
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (
+        progress.SpinnerColumn(),
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.TextColumn("{task.percentage:>3.0f}%"),
+        progress.TextColumn("{task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
     )
-    error = Console(stderr=True)
-    with Progress(*columns, console=error, transient=True, disable=not error.is_terminal) as shown:
+    with progress.Progress(*columns, console=Console(stderr=True), transient=True) as shown:
         yield ProgressBar(shown)

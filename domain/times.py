@@ -5,7 +5,6 @@ Finer fractions are cut off when read; the captured event itself is kept as it w
 
 import re
 from datetime import UTC, date, datetime, timedelta
-from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
 DAY_MS = 86_400_000
@@ -114,6 +113,8 @@ def _day_number(day: str) -> int:
 
 
 def _parse_rfc2822(text: str) -> int | None:
+    from email.utils import parsedate_to_datetime  # noqa: PLC0415 - slow to load, seldom needed
+
     try:
         moment = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
