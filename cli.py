@@ -174,6 +174,7 @@ def ingest(
             project=session.project,
             strict=strict,
             live=clock == "system",
+            apart=True,
             format=format_,
             segment=SegmentOptions(alias_direction, link_on_track),
             on_progress=on_progress,

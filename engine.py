@@ -12,7 +12,7 @@ from typing import Self
 import sqlalchemy as sa
 
 from . import operations
-from .adapters.arrivals import DEFAULT_PROJECT, FUTURE_TOLERANCE_MS, Order
+from .adapters.arrivals import FUTURE_TOLERANCE_MS, Order
 from .adapters.clock import Clock, SystemClock
 from .adapters.database import Database
 from .adapters.event_buffer import SqlEventBuffer
@@ -26,6 +26,7 @@ from .diagnosis import diagnose
 from .domain.errors import PersonlogError
 from .domain.inputs import Command, ReleaseBuffer, SetRules
 from .domain.json_values import JsonObject
+from .domain.project_names import DEFAULT_PROJECT
 from .domain.times import format_time
 from .ingestion import AnySource, ImportReport, Ingestion, IngestOptions
 from .projection_operations import (

@@ -11,26 +11,27 @@ from typing import Literal
 import msgspec
 import sqlalchemy as sa
 
-from .adapters.arrivals import Translate, Untranslatable
-from .adapters.captured_json import Unreadable, decode_object
 from .adapters.clock import Clock
 from .adapters.database import Database
 from .adapters.event_buffer import SqlEventBuffer
-from .adapters.file_import import BATCH_LINES, FileImport, ImportOptions, Progress, Summary
-from .adapters.formats.recognition import Format, recognise, translation
+from .adapters.file_import import FileImport, Progress, Summary
+from .adapters.formats.ordering import decoded
+from .adapters.formats.recognition import Format, recognise
 from .adapters.formats.segment import SegmentOptions
-from .adapters.heads import find_tokens, is_project_name, list_heads
-from .adapters.json_lines import Line
-from .adapters.sorting import SortedSource, SortKey
+from .adapters.heads import find_tokens, list_heads
+from .adapters.line_batches import BATCH_LINES, Reading
 from .adapters.sources import STANDARD_INPUT, FileSource, ObjectSource
 from .adapters.unit_of_work import UnitOfWork
 from .domain.errors import PersonlogError, UnreadableSource
-from .domain.event_time import read_times
 from .domain.json_values import JsonObject
+from .domain.project_names import is_project_name
 from .domain.times import format_time
 from .projection_operations import paused_collector
 
 AnySource = FileSource | ObjectSource
+
+_LARGE = 4 * 1024 * 1024
+"""Bytes on disk from which on a process of its own is worth its start."""
 
 
 def _ignore(*_: object) -> None:
@@ -42,7 +43,8 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     ``project`` overrides what lines say; ``strict`` stops at the first line that is rejected;
     ``live`` takes arrivals from the machine's clock. Lines of another ``format`` are read as
-    the captured events they stand for, in order of arrival.
+    the captured events they stand for, in order of arrival. With ``apart`` large files are read
+    in a process of its own, which needs ``sys.executable`` to be Python.
     """
 
     project: str | None = None
@@ -50,6 +52,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     live: bool = False
     format: Format | Literal["auto"] = "auto"
     segment: SegmentOptions = SegmentOptions()
+    apart: bool = False
     on_progress: Callable[[Progress], None] = _ignore
     on_wait: Callable[[str], None] = _ignore
 
@@ -101,29 +104,27 @@ class Ingestion:
         return ImportReport(self._counts(), self._notes)
 
     def _import(self, source: AnySource, tokens: dict[str, str], unit_of_work: UnitOfWork) -> None:
-        options, format_ = self._options, self._format(source)
+        options = self._options
         # A live pipe may fall silent at any moment: nothing of it may wait for a full batch.
         is_pipe = options.live and isinstance(source, FileSource)
+        reading = Reading(
+            tokens=tokens,
+            project=options.project,
+            strict=options.strict,
+            live=options.live,
+            format=self._format(source),
+            segment=options.segment,
+            batch_lines=1 if is_pipe else BATCH_LINES,
+        )
         importing = FileImport(
             self._database,
             unit_of_work,
-            ImportOptions(
-                clock=self._clock,
-                tokens=tokens,
-                project=options.project,
-                strict=options.strict,
-                live=options.live,
-                translate=translation(format_, options.segment),
-                batch_lines=1 if is_pipe else BATCH_LINES,
-            ),
-            options.on_progress,
+            self._clock,
+            reading,
+            on_progress=options.on_progress,
+            apart=options.apart and not options.live and _is_large(source),
         )
-        in_order = (
-            source
-            if translation(format_, options.segment) is None
-            else _sorted(source, translation(format_, SegmentOptions()))
-        )
-        summary = importing.run(in_order)
+        summary = importing.run(source)
         self._total.add(summary)
         if summary.resumed_at_line:
             self._notes.append(f"{source.name}: resumed behind line {summary.resumed_at_line:,}.")
@@ -133,7 +134,7 @@ class Ingestion:
             return self._options.format
         if isinstance(source, ObjectSource):
             return "personlog"
-        found = recognise(map(_decoded, source.head()))
+        found = recognise(map(decoded, source.head()))
         if found != "personlog":
             self._notes.append(
                 f"{source.name} is read as {found}, by its first lines; --format personlog reads"
@@ -174,23 +175,8 @@ class Ingestion:
                 )
 
 
-def _sorted(source: AnySource, translate: Translate | None) -> SortedSource:
-    """Bring a foreign source into order of arrival."""
-
-    def key(line: Line) -> SortKey:
-        sent = _decoded(line)
-        try:
-            sent = sent if translate is None else translate(sent)[0]
-        except (Untranslatable, IndexError):
-            sent = {}
-        times = read_times(sent, None)
-        return times.arrival or 0, times.timestamp or 0, str(sent.get("uuid")).encode()
-
-    return SortedSource(source, key)
-
-
-def _decoded(line: Line) -> JsonObject:
-    try:
-        return decode_object(line.raw)
-    except Unreadable:
-        return {}
+def _is_large(source: AnySource) -> bool:
+    """Tell whether a file is worth a process of its own."""
+    if not isinstance(source, FileSource) or not source.resumable:
+        return False
+    return Path(source.name).stat().st_size >= _LARGE

@@ -7,13 +7,13 @@ from contextlib import contextmanager
 import sqlalchemy as sa
 
 from . import operations
-from .adapters.arrivals import DEFAULT_PROJECT
 from .adapters.database import Database
 from .adapters.heads import Head, find_head, list_heads, read_heads
 from .adapters.schema import stored_versions
 from .domain.errors import UnknownProject
 from .domain.json_values import JsonObject
 from .domain.ports import Projection
+from .domain.project_names import DEFAULT_PROJECT
 from .projections import registry
 
 

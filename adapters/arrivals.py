@@ -13,18 +13,17 @@ from ..domain.captured_event import (
 from ..domain.event_time import read_times
 from ..domain.inputs import Command
 from ..domain.json_values import JsonObject, compact
+from ..domain.project_names import DEFAULT_PROJECT, is_project_name
 from ..domain.uuids import derive_line_uuid
 from .captured_json import Unreadable, decode_object
 from .clock import Clock
-from .heads import is_project_name
 from .json_lines import Line, line_digest
 
-DEFAULT_PROJECT = "default"
 FUTURE_TOLERANCE_MS = 24 * 3_600_000
 """How far ahead of the machine's clock an arrival may lie; further would stop a project's clock."""
 
 
-class Arrival(msgspec.Struct):
+class Arrival(msgspec.Struct, array_like=True):
     """A captured event at the door: the raw bytes of line ``line`` of ``source``, and as read."""
 
     project: str

@@ -21,7 +21,8 @@ _BACKSLASH = ord("\\")
 _OPENING, _CLOSING = b"[{", b"]}"
 _MOST_DIGITS = 308
 """Digits of a whole number that every double can hold; a longer one is looked at."""
-_NO_DIGITS = bytes(set(range(256)) - set(b"0123456789"))
+_TELLING = b"0123456789[{"
+_NOT_TELLING = bytes(set(range(256)) - set(_TELLING))
 _LONG_NUMBER = re.compile(rb"[0-9]{%d,}" % (_MOST_DIGITS + 1))
 
 
@@ -39,14 +40,12 @@ def decode_object(raw: bytes) -> JsonObject:
     Raises :class:`Unreadable` with the reason: ``not_utf8``, ``invalid_json``,
     ``not_an_object``, ``nested_too_deep`` or ``number_out_of_range``.
     """
-    if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
-        raise Unreadable("nested_too_deep")
-    if (
-        len(raw) > _MOST_DIGITS
-        and len(raw.translate(None, _NO_DIGITS)) > _MOST_DIGITS
-        and _LONG_NUMBER.search(raw)
-    ):
-        return _decode_slowly(raw)
+    # Few lines have so many brackets and digits that they need a closer look.
+    if len(raw.translate(None, _NOT_TELLING)) > MAX_DEPTH:
+        if raw.count(b"{") + raw.count(b"[") > MAX_DEPTH and _depth(raw) > MAX_DEPTH:
+            raise Unreadable("nested_too_deep")
+        if _LONG_NUMBER.search(raw):
+            return _decode_slowly(raw)
     try:
         found = _decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):

@@ -1,22 +1,19 @@
-"""Importing a source: lines in, batches through the unit of work, the cursor moved with each."""
+"""Importing a source: batches through the unit of work, the cursor moved with each."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator
+from contextlib import closing
 
 import msgspec
 
-from ..domain.errors import RejectedLine
-from .arrivals import Arrival, Door, Rejection, Translate
 from .clock import Clock
 from .cursors import Cursor, cursor_key, find_cursor
 from .database import Database
-from .json_lines import Line
+from .line_batches import LineBatch, Place, Reading, read_batches
 from .project_unit import Outcome
-from .sources import OpenSource, Source
-from .unit_of_work import Batch, UnitOfWork, describe
-
-BATCH_LINES = 5_000
-BATCH_BYTES = 16 * 1024 * 1024
+from .reading_process import read_batches_apart
+from .sources import FileSource, Source
+from .unit_of_work import Batch, UnitOfWork
 
 
 class Progress(msgspec.Struct):
@@ -26,24 +23,6 @@ class Progress(msgspec.Struct):
     lines: int
     consumed: int
     size: int | None
-
-
-class ImportOptions(msgspec.Struct, kw_only=True):
-    """How lines are read.
-
-    ``project`` overrides what lines say; ``tokens`` maps tokens to project names; ``strict``
-    stops at the first line that is rejected; ``live`` takes arrivals from the clock;
-    ``translate`` reads lines of another format; ``batch_lines`` are stored together: 1 for a
-    pipe that may fall silent at any moment.
-    """
-
-    clock: Clock
-    tokens: Mapping[str, str]
-    project: str | None = None
-    strict: bool = False
-    live: bool = False
-    translate: Translate | None = None
-    batch_lines: int = BATCH_LINES
 
 
 class Summary(msgspec.Struct):
@@ -64,19 +43,24 @@ class Summary(msgspec.Struct):
 
 
 class FileImport:
-    """Imports one source."""
+    """Imports one source. With ``apart`` a file is read in a process of its own."""
 
     def __init__(
         self,
         database: Database,
         unit_of_work: UnitOfWork,
-        options: ImportOptions,
+        clock: Clock,
+        reading: Reading,
+        *,
         on_progress: Callable[[Progress], None],
+        apart: bool = False,
     ) -> None:
         self._database = database
         self._unit_of_work = unit_of_work
-        self._options = options
+        self._clock = clock
+        self._reading = reading
         self._on_progress = on_progress
+        self._apart = apart
         self.summary = Summary()
 
     def run(self, source: Source) -> Summary:
@@ -86,80 +70,42 @@ class FileImport:
         earlier batches stored stays.
         """
         began = time.monotonic()
-        if not self._resume(source):
-            self._import(source, None)
+        found = self._find_cursor(source)
+        cursor = found or self._new_cursor(source)
+        with closing(self._batches(source, found)) as batches:
+            for number, batch in enumerate(batches):
+                if number == 0 and found is not None:
+                    if batch.resumed:
+                        self.summary.resumed_at_line = found.line
+                    else:
+                        cursor = self._new_cursor(source)
+                self._store(batch, cursor, resumable=source.resumable)
+                self._on_progress(
+                    Progress(source.name, self.summary.read, batch.consumed, batch.size)
+                )
         self.summary.seconds = round(time.monotonic() - began, 3)
         return self.summary
 
-    def _resume(self, source: Source) -> bool:
+    def _batches(self, source: Source, found: Cursor | None) -> Generator[LineBatch, None, None]:
+        resume = None if found is None else Place(found.offset, found.line, found.prefix_hash)
+        if self._apart and isinstance(source, FileSource):
+            return read_batches_apart(source, self._reading, resume)
+        return read_batches(source, self._reading, self._clock, resume)
+
+    def _find_cursor(self, source: Source) -> Cursor | None:
         if not source.resumable:
-            return False
+            return None
         with self._database.read() as connection:
-            cursor = find_cursor(connection, cursor_key(source.name, self._options.project))
-        return cursor is not None and self._import(source, cursor)
+            return find_cursor(connection, cursor_key(source.name, self._reading.project))
 
-    def _import(self, source: Source, resumed: Cursor | None) -> bool:
-        """Import what is behind a cursor; give False if the source no longer begins as it did."""
-        options = self._options
-        name = source.name
-        door = Door(
-            name,
-            options.clock,
-            options.tokens,
-            project=options.project,
-            live=options.live,
-            translate=options.translate,
-        )
-        with source.open() as opened:
-            lines = opened.lines()
-            if resumed is not None:
-                if not _skip_prefix(lines, opened, door, resumed):
-                    return False
-                self.summary.resumed_at_line = resumed.line
-            cursor = resumed or self._new_cursor(name)
-            for batch in self._batches(lines, door):
-                self._store(batch, opened, cursor, resumable=source.resumable)
-                self._on_progress(
-                    Progress(name, self.summary.read, opened.consumed(), opened.size())
-                )
-        return True
+    def _new_cursor(self, source: Source) -> Cursor:
+        name, project = cursor_key(source.name, self._reading.project)
+        return Cursor(source=name, project=project, started_at=self._clock.now())
 
-    def _new_cursor(self, name: str) -> Cursor:
-        source, project = cursor_key(name, self._options.project)
-        return Cursor(source=source, project=project, started_at=self._options.clock.now())
-
-    def _batches(self, lines: Iterator[Line], door: Door) -> Iterator["_Lines"]:
-        """Collect lines into batches; the last one, marked as such, may be empty."""
-        most = self._options.batch_lines
-        batch = _Lines()
-        for line in lines:
-            self.summary.read += 1
-            for admitted in door.admit(line):
-                if isinstance(admitted, Rejection):
-                    self._reject(admitted, batch)
-                else:
-                    batch.arrivals.append(admitted)
-            batch.bytes += len(line.raw)
-            batch.last = line
-            batch.lines += 1
-            if batch.lines >= most or batch.bytes >= BATCH_BYTES:
-                yield batch
-                batch = _Lines()
-        batch.at_end = True
-        yield batch
-
-    def _reject(self, rejection: Rejection, batch: "_Lines") -> None:
-        self.summary.rejected += 1
-        if self._options.strict:
-            raise RejectedLine(describe(rejection) + " Nothing of its batch is stored.")
-        batch.rejections.append(rejection)
-
-    def _store(
-        self, batch: "_Lines", opened: OpenSource, cursor: Cursor, *, resumable: bool
-    ) -> None:
-        if batch.last is not None:
-            cursor.offset, cursor.line = batch.last.end, batch.last.number
-            cursor.prefix_hash = opened.prefix_hash()
+    def _store(self, batch: LineBatch, cursor: Cursor, *, resumable: bool) -> None:
+        if batch.place is not None:
+            cursor.offset, cursor.line = batch.place.offset, batch.place.line
+            cursor.prefix_hash = batch.place.prefix_hash
         outcome = self._unit_of_work.store(
             Batch(
                 items=batch.arrivals,
@@ -167,28 +113,9 @@ class FileImport:
                 cursor=cursor if resumable else None,
                 at_end=batch.at_end,
                 started_at=cursor.started_at,
-                strict=self._options.strict,
+                strict=self._reading.strict,
             )
         )
+        self.summary.read += batch.lines
+        self.summary.rejected += len(batch.rejections) + outcome.reused_uuids
         self.summary.outcome.add(outcome)
-        self.summary.rejected += outcome.reused_uuids
-
-
-class _Lines(msgspec.Struct):
-    """The lines of one batch."""
-
-    arrivals: list[Arrival] = []
-    rejections: list[Rejection] = []
-    lines: int = 0
-    bytes: int = 0
-    last: Line | None = None
-    at_end: bool = False
-
-
-def _skip_prefix(lines: Iterator[Line], opened: OpenSource, door: Door, cursor: Cursor) -> bool:
-    """Read up to a cursor; tell whether the bytes before it are those that were stored."""
-    for line in lines:
-        door.skip(line)
-        if line.end >= cursor.offset:
-            return line.end == cursor.offset and opened.prefix_hash() == cursor.prefix_hash
-    return False

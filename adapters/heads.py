@@ -11,10 +11,8 @@ import msgspec
 import sqlalchemy as sa
 
 from ..domain.errors import PersonlogError
-from ..domain.json_values import clean_text
+from ..domain.project_names import MAX_PROJECT_NAME, is_project_name
 from .schema import projects
-
-MAX_PROJECT_NAME = 200
 
 
 class StaleRead(Exception):
@@ -94,11 +92,6 @@ _COLUMNS = (
     projects.c.log_head,
     projects.c.clock,
 )
-
-
-def is_project_name(text: str) -> bool:
-    """Tell whether a text can name a project: 1 to 200 characters, none of them a control."""
-    return 0 < len(text) <= MAX_PROJECT_NAME and text.isprintable() and clean_text(text) == text
 
 
 def create_project(connection: sa.Connection, name: str, token: str | None) -> bool:

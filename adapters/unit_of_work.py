@@ -18,6 +18,7 @@ from .cursors import Cursor, move_cursor
 from .database import Database, is_conflict, is_retryable
 from .heads import StaleRead, read_heads
 from .lease import Lease
+from .line_batches import describe
 from .project_unit import PAGE, Known, Lookups, Outcome, ProjectUnit
 from .rejected import keep_rejected
 from .statements import statements_on
@@ -144,9 +145,3 @@ class UnitOfWork:
         for head in heads.values():
             head.save(connection)
         return outcome
-
-
-def describe(rejection: Rejection) -> str:
-    """Say in one sentence which line was rejected, and why."""
-    shown = rejection.raw[:80].decode(errors="replace")
-    return f"Line {rejection.line} of {rejection.source} is rejected ({rejection.reason}): {shown}"

@@ -28,7 +28,7 @@ GROUP_NAME = "$groupidentify"
 _NOTHING: JsonObject = {}
 
 
-class CapturedEvent(msgspec.Struct):
+class CapturedEvent(msgspec.Struct, omit_defaults=True):
     """A captured event after normalisation (semantics 0, steps 1, 2 and 4).
 
     Times are milliseconds since 1970. ``arrival`` is None if the sender told no time at all.

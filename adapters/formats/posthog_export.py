@@ -7,7 +7,8 @@ decides nothing here and is kept for comparing. Columns without a meaning here s
 
 from ...domain.event_time import read_times
 from ...domain.json_values import JsonObject
-from ..arrivals import DEFAULT_PROJECT, Untranslatable
+from ...domain.project_names import DEFAULT_PROJECT
+from ..arrivals import Untranslatable
 from ..captured_json import Unreadable, decode_object
 
 

@@ -10,7 +10,8 @@ from uuid import UUID, uuid5
 import msgspec
 
 from ...domain.json_values import JsonObject, js_text
-from ..arrivals import DEFAULT_PROJECT, Untranslatable
+from ...domain.project_names import DEFAULT_PROJECT
+from ..arrivals import Untranslatable
 
 AliasDirection = Literal["segment", "rudderstack"]
 

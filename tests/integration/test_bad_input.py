@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from personlog.adapters.file_import import BATCH_LINES
 from personlog.adapters.json_lines import MAX_LINE
+from personlog.adapters.line_batches import BATCH_LINES
 from personlog.cli import main
 from personlog.domain.errors import RejectedLine, UnreadableSource
 from personlog.engine import Engine
