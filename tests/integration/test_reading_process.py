@@ -144,7 +144,7 @@ def test_no_reader_outlives_its_import(file: Path, tmp_path: Path, sent: signal.
 def children(parent: int) -> list[int]:
     """The processes that read for another one."""
     found = subprocess.run(
-        ["ps", "-A", "-o", "pid=,ppid=,args="], capture_output=True, encoding="utf-8", check=True
+        ["ps", "-Aww", "-o", "pid=,ppid=,args="], capture_output=True, encoding="utf-8", check=True
     )
     rows = [line.split(None, 2) for line in found.stdout.splitlines() if "reading_process" in line]
     return [int(pid) for pid, of, _ in rows if int(of) == parent]
