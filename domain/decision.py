@@ -3,8 +3,6 @@
 Pure: whatever it needs to know is in its arguments, so the same inputs give the same log.
 """
 
-from typing import NamedTuple, TypedDict
-
 import msgspec
 
 from .captured_event import CapturedEvent
@@ -41,17 +39,11 @@ class Occasion(msgspec.Struct):
     properties: JsonObject = {}
 
 
-class Decided(NamedTuple):
-    """A domain event and the person whose stream it belongs to."""
+Decided = tuple[PersonId, DomainEvent]
+"""A domain event, and before it the person whose stream it belongs to."""
 
-    person_id: PersonId
-    event: DomainEvent
-
-
-class _Header(TypedDict):
-    recorded_at: int
-    cause: Cause
-    rules: int
+_Header = tuple[int, Cause, int]
+"""What all domain events say, in the order of their fields."""
 
 
 def decide(
@@ -68,11 +60,7 @@ def decide(
     set_, set_once = event.set_, event.set_once
     if rules.auto_person_properties:
         set_, set_once = lift(event, occasion.properties)
-    header: _Header = {
-        "recorded_at": occasion.processed_at,
-        "cause": Cause(occasion.position, event.uuid_text),
-        "rules": rules.version,
-    }
+    header = (occasion.processed_at, Cause(occasion.position, event.uuid_text), rules.version)
     decided, person_id, properties = _link(event, own, other, occasion, header)
     is_new = properties is None
     if event.name in NO_UPDATE_NAMES and not is_new:
@@ -86,7 +74,7 @@ def decide(
     ):
         return decided
     new, old, unset = found
-    decided.append(Decided(person_id, PropertiesSet(**header, new=new, old=old, unset=unset)))
+    decided.append((person_id, PropertiesSet(*header, new, old, unset)))
     return decided
 
 
@@ -106,7 +94,7 @@ def _link(
     refusal = _illegal(event, header)
     if refusal is not None:
         decided, person_id, properties = _own_person(event, own, occasion, header)
-        decided.append(Decided(person_id, refusal))
+        decided.append((person_id, refusal))
         return decided, person_id, properties
     if own is None and other is None:
         decided, person_id, properties = _own_person(event, own, occasion, header)
@@ -136,12 +124,9 @@ def _own_person(
     person_id = derive_person_id(
         occasion.project, occasion.arrived_at, event.uuid, event.distinct_id
     )
-    created = PersonCreated(**header, created_at=event.time)
-    return (
-        [Decided(person_id, created), _id_added(person_id, event.distinct_id, header)],
-        person_id,
-        None,
-    )
+    created = PersonCreated(*header, event.time)
+    added = _id_added(person_id, event.distinct_id, header)
+    return [(person_id, created), added], person_id, None
 
 
 def _illegal(event: CapturedEvent, header: _Header) -> MergeRefused | None:
@@ -163,7 +148,7 @@ def _merge(
     identified = [] if own.is_identified else [_identified(own_id, header)]
     if other.is_identified and event.link != "merge_dangerously":
         refused = _refused(event, header, illegal_id=None, other_person=other.person_id)
-        return [Decided(own_id, refused), *identified], own_id, own.properties
+        return [(own_id, refused), *identified], own_id, own.properties
     taken = {key: value for key, value in other.properties.items() if key not in own.properties}
     lost = {
         key: value
@@ -171,7 +156,7 @@ def _merge(
         if key in own.properties and not same_value(value, own.properties[key])
     }
     absorbed = PersonAbsorbed(
-        **header,
+        *header,
         absorbed=uuid_text(other.person_id),
         link=event.link or "identify",
         own_id=event.distinct_id,
@@ -181,8 +166,8 @@ def _merge(
         lost=lost,
         created_at=min(own.created_at, other.created_at),
     )
-    merged_into = MergedInto(**header, survivor=uuid_text(own_id))
-    decided = [Decided(other.person_id, merged_into), Decided(own_id, absorbed), *identified]
+    merged_into = MergedInto(*header, survivor=uuid_text(own_id))
+    decided = [(other.person_id, merged_into), (own_id, absorbed), *identified]
     return decided, own_id, {**own.properties, **taken}
 
 
@@ -190,7 +175,7 @@ def _refused(
     event: CapturedEvent, header: _Header, illegal_id: str | None, other_person: PersonId | None
 ) -> MergeRefused:
     return MergeRefused(
-        **header,
+        *header,
         reason="already_identified" if illegal_id is None else "illegal_distinct_id",
         link=event.link or "identify",
         own_id=event.distinct_id,
@@ -201,8 +186,8 @@ def _refused(
 
 
 def _id_added(person_id: PersonId, distinct_id: str, header: _Header) -> Decided:
-    return Decided(person_id, DistinctIdAdded(**header, distinct_id=distinct_id))
+    return person_id, DistinctIdAdded(*header, distinct_id)
 
 
 def _identified(person_id: PersonId, header: _Header) -> Decided:
-    return Decided(person_id, PersonIdentified(**header))
+    return person_id, PersonIdentified(*header)

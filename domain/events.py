@@ -29,7 +29,7 @@ class Cause(msgspec.Struct, frozen=True, omit_defaults=True):
     command: str | None = None
 
 
-class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
+class DomainEvent(msgspec.Struct, frozen=True):
     """What all domain events say.
 
     ``recorded_at`` is the moment of processing in milliseconds since 1970 (never wall time),
@@ -44,7 +44,7 @@ class DomainEvent(msgspec.Struct, frozen=True, kw_only=True):
     rules: int
 
 
-class PersonCreated(DomainEvent, frozen=True, kw_only=True):
+class PersonCreated(DomainEvent, frozen=True):
     """A person came into being; ``created_at`` is the time of the creating event."""
 
     TOPIC: ClassVar[str] = "person.created"
@@ -52,7 +52,7 @@ class PersonCreated(DomainEvent, frozen=True, kw_only=True):
     created_at: int
 
 
-class DistinctIdAdded(DomainEvent, frozen=True, kw_only=True):
+class DistinctIdAdded(DomainEvent, frozen=True):
     """A distinct ID that nobody held now belongs to this person."""
 
     TOPIC: ClassVar[str] = "person.distinct_id_added"
@@ -60,13 +60,13 @@ class DistinctIdAdded(DomainEvent, frozen=True, kw_only=True):
     distinct_id: str
 
 
-class PersonIdentified(DomainEvent, frozen=True, kw_only=True):
+class PersonIdentified(DomainEvent, frozen=True):
     """A link of two different legal IDs made the person identified, for good."""
 
     TOPIC: ClassVar[str] = "person.identified"
 
 
-class PropertiesSet(DomainEvent, frozen=True, kw_only=True):
+class PropertiesSet(DomainEvent, frozen=True):
     """Properties changed: ``new`` values, ``old`` ones where there were any, keys ``unset``."""
 
     TOPIC: ClassVar[str] = "person.properties_set"
@@ -76,7 +76,7 @@ class PropertiesSet(DomainEvent, frozen=True, kw_only=True):
     unset: list[str]
 
 
-class MergeRefused(DomainEvent, frozen=True, kw_only=True):
+class MergeRefused(DomainEvent, frozen=True):
     """A link that the rules forbid; on the stream of the own person.
 
     ``other_person`` is for readers: no decision reads it.
@@ -92,7 +92,7 @@ class MergeRefused(DomainEvent, frozen=True, kw_only=True):
     other_person: str | None = None
 
 
-class PersonAbsorbed(DomainEvent, frozen=True, kw_only=True):
+class PersonAbsorbed(DomainEvent, frozen=True):
     """This person, the survivor, took another one's IDs and those properties it had none of.
 
     ``lost`` holds the absorbed person's values that the survivor's won over.
@@ -110,7 +110,7 @@ class PersonAbsorbed(DomainEvent, frozen=True, kw_only=True):
     created_at: int
 
 
-class MergedInto(DomainEvent, frozen=True, kw_only=True):
+class MergedInto(DomainEvent, frozen=True):
     """This person's IDs went to ``survivor``; stored before its :class:`PersonAbsorbed`."""
 
     TOPIC: ClassVar[str] = "person.merged_into"
@@ -118,7 +118,7 @@ class MergedInto(DomainEvent, frozen=True, kw_only=True):
     survivor: str
 
 
-class IngestionWarningRaised(DomainEvent, frozen=True, kw_only=True):
+class IngestionWarningRaised(DomainEvent, frozen=True):
     """A warning that concerns an input rather than a person; on a stream of the input's own."""
 
     TOPIC: ClassVar[str] = "input.warning_raised"
@@ -127,7 +127,7 @@ class IngestionWarningRaised(DomainEvent, frozen=True, kw_only=True):
     details: JsonObject
 
 
-class RulesSet(DomainEvent, frozen=True, kw_only=True):
+class RulesSet(DomainEvent, frozen=True):
     """A command changed the rules; ``rule_set`` is the whole set in force from here on."""
 
     TOPIC: ClassVar[str] = "project.rules_set"
@@ -135,7 +135,7 @@ class RulesSet(DomainEvent, frozen=True, kw_only=True):
     rule_set: dict[str, Any]
 
 
-class ForeignEvent(DomainEvent, frozen=True, kw_only=True):
+class ForeignEvent(DomainEvent, frozen=True):
     """What an application stored in the same log under a topic of its own; nothing here reads it.
 
     The log counts its position, no person its version.

@@ -115,21 +115,21 @@ class Walk:
         other = None if event.link is None else holders.get(event.other_id)
         decided = decide(event, own, other, occasion)
         if decided:
-            self._record(decided, [person for person in (own, other) if person is not None])
+            self._record(decided, [own, other])
         holder = holders[event.distinct_id]
         processed.person = None if holder is None else holder.person_id
 
-    def _record(self, decided: list[Decided], involved: list[Person]) -> None:
+    def _record(self, decided: list[Decided], involved: list[Person | None]) -> None:
         """Evolve the persons involved, and the one that is created, and append to the log."""
-        persons = {person.person_id: person for person in involved}
+        person: Person | None = None
         for person_id, event in decided:
-            person = persons.get(person_id)
-            if person is None:
-                person = persons[person_id] = Person(person_id)
+            if person is None or person.person_id is not person_id:
+                person = _among(involved, person_id)
+                self.touched[person_id] = person
             evolve(person, event)
             self._append(person_id, person.version, event)
-            self._holders.update(dict.fromkeys(moved_ids(event), person))
-            self.touched[person_id] = person
+            for moved in moved_ids(event):
+                self._holders[moved] = person
 
     def _obey(self, order: Input) -> None:
         """Carry out a command. Letting time pass is all that releasing the buffer takes."""
@@ -158,3 +158,13 @@ class Walk:
     def _append(self, stream: bytes, version: int, event: DomainEvent) -> None:
         self.log_head += 1
         self.recorded.append(RecordedEvent(self.log_head, stream, version, event))
+
+
+def _among(involved: list[Person | None], person_id: PersonId) -> Person:
+    """Give the person of this id, who is new unless involved already."""
+    for person in involved:
+        if person is not None and person.person_id == person_id:
+            return person
+    created = Person(person_id)
+    involved.append(created)
+    return created

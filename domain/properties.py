@@ -76,13 +76,16 @@ def changes(
         if key in before and same_value(before[key], value):
             continue
         new[key] = value
-    for key in unset:
-        new.pop(key, None)
-    removed = [key for key in dict.fromkeys(unset) if key in before]
+    removed: list[str] = []
+    if unset:
+        for key in unset:
+            new.pop(key, None)
+        removed = [key for key in dict.fromkeys(unset) if key in before]
     if not new and not removed:
         return None
-    old = {key: before[key] for key in new if key in before}
-    old.update((key, before[key]) for key in removed)
+    old = {key: before[key] for key in new if key in before} if before else {}
+    for key in removed:
+        old[key] = before[key]
     return Changes(new, old, removed)
 
 

@@ -68,7 +68,7 @@ def derive_stream_id(project: str, kind: str, input_position: int) -> bytes:
 
 def _fields(*parts: bytes) -> bytes:
     """Join fields so that no two different lists of them give the same bytes."""
-    return b"".join(len(part).to_bytes(8, "big") + part for part in parts)
+    return b"".join([len(part).to_bytes(8, "big") + part for part in parts])
 
 
 def _uuid8(milliseconds: int | None, purpose: bytes, seed: bytes) -> bytes:

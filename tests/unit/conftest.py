@@ -81,7 +81,7 @@ def person(
         events.append(PersonIdentified(**BEFORE))
     if properties:
         events.append(PropertiesSet(**BEFORE, new=properties, old={}, unset=[]))
-    return [Decided(person_id, event) for event in events]
+    return [(person_id, event) for event in events]
 
 
 def read(sent: JsonObject, arrived_at: int = ARRIVED, position: int = POSITION) -> CapturedEvent:
