@@ -120,13 +120,14 @@ class ProjectUnit:
             if isinstance(item, Order):
                 new.append(self._order(item))
                 continue
-            key = _key(item)
+            key = item.event.sent_timestamp, item.event.uuid
             first = stored.get(key)
             if first is None:
                 stored[key] = item.raw
                 new.append(self._input(item, started_at))
             else:
                 self._count_duplicate(item, first)
+        self.outcome.stored += sum(each.command is None for each in new)
         while new:
             new = new[self._run_page(new[: self._page]) :]
         self._known.heads = (self._head.input_head, self._head.log_head)
@@ -134,14 +135,11 @@ class ProjectUnit:
     def _stored_already(self, items: Sequence[Arrival | Order]) -> dict[InputKey, bytes]:
         """Find the bodies of captured events that are stored already: the first of a key wins."""
         newest = newest_timestamp(self._connection, self._head.id)
+        events = [item.event for item in items if isinstance(item, Arrival)]
         return find_bodies(
             self._statements,
             self._head.id,
-            {
-                _key(item)
-                for item in items
-                if isinstance(item, Arrival) and item.event.sent_timestamp <= newest
-            },
+            {(each.sent_timestamp, each.uuid) for each in events if each.sent_timestamp <= newest},
         )
 
     def _count_duplicate(self, item: Arrival, first: bytes) -> None:
@@ -194,7 +192,6 @@ class ProjectUnit:
             self.outcome.clamped += 1
         else:
             head.clock = received_at
-        self.outcome.stored += 1
         return Input(
             head.input_head,
             event.uuid,
@@ -268,10 +265,6 @@ class ProjectUnit:
         outcome.merges += kinds[PersonAbsorbed]
         outcome.refusals += kinds[MergeRefused]
         outcome.warnings += kinds[MergeRefused] + kinds[IngestionWarningRaised]
-
-
-def _key(item: Arrival) -> InputKey:
-    return item.event.sent_timestamp, item.event.uuid
 
 
 def _distinct_ids(inputs: Sequence[Input]) -> set[str]:
