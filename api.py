@@ -97,7 +97,7 @@ class Personlog:
     ) -> views.ImportReport:
         """Store captured events: objects, or JSON as text or bytes.
 
-        They arrive at the time they tell; with ``live`` at the machine's. Up to 5,000 of them are
+        They arrive at the time they tell; with ``live`` at the machine's. Up to 20,000 of them are
         one transaction. What is stored already is not stored twice; what is no captured event is
         kept under ``source`` (see :meth:`rejected`), or with ``strict`` an error.
 

@@ -1,5 +1,6 @@
 """The command line: parse, call the engine, print. Every command is a few lines."""
 
+import logging
 import tempfile
 from collections.abc import Callable, Iterable
 from importlib import resources
@@ -43,9 +44,9 @@ class Session:
         self.debug = debug
 
     def open(self, *, create: bool = False) -> Engine:
-        """Open the engine; the context of the command closes it."""
+        """Open the engine; it is closed when all is over, errors of the command included."""
         engine = Engine.open(self.db, create=create)
-        click.get_current_context().call_on_close(engine.close)
+        click.get_current_context().find_root().call_on_close(engine.close)
         return engine
 
 
@@ -54,15 +55,19 @@ class Commands(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
+        failure = None
         try:
             return super().invoke(ctx)
         except PersonlogError as error:
             if ctx.params.get("debug"):
                 raise
-            raise click.ClickException(printable(str(error))) from error
+            failure = printable(str(error))
         except BrokenPipeError:
             terminal.forget_the_reader()
-            ctx.exit(0)
+        # Not in the handlers: what the error's frames still read ends before the database closes.
+        if failure is not None:
+            raise click.ClickException(failure)
+        return ctx.exit(0)
 
 
 @click.group(
@@ -84,6 +89,8 @@ class Commands(click.Group):
 def main(ctx: click.Context, db: str, project: str | None, debug: bool) -> None:
     """Which person is behind this ID, and why?"""
     terminal.show_what_the_terminal_can()
+    if not debug:
+        logging.getLogger("psycopg").addHandler(logging.NullHandler())  # errors are told once
     ctx.obj = Session(db, project, debug)
 
 

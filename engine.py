@@ -40,6 +40,9 @@ from .projections.distinct_ids import find_holders
 from .projections.rule_sets import rules_in_force
 from .queries import Queries, rejected_json
 
+_RELEASED_TOGETHER = 20_000
+"""Held events that one order releases, or somewhat more where they are due at one moment."""
+
 LOOKUPS = Lookups(registry.INLINE, find_holders, rules_in_force)
 
 
@@ -129,13 +132,11 @@ class Engine:
         opened = [FileSource(each) if isinstance(each, str) else each for each in sources]
         return Ingestion(self.database, self.clock, self._unit_of_work, options).run(opened)
 
-    @contextmanager
-    def _unit_of_work(self, on_wait: Callable[[str], None]) -> Iterator[UnitOfWork]:
-        with UnitOfWork(self.database, operations.TABLES, LOOKUPS, on_wait=on_wait) as unit_of_work:
-            yield unit_of_work
+    def _unit_of_work(self, on_wait: Callable[[str], None]) -> UnitOfWork:
+        return UnitOfWork(self.database, operations.TABLES, LOOKUPS, on_wait=on_wait)
 
     def _order(self, project: str, command: Command) -> Outcome:
-        with self._unit_of_work(lambda _name: None) as unit_of_work:
+        with UnitOfWork(self.database, operations.TABLES, LOOKUPS, leased=False) as unit_of_work:
             return unit_of_work.store(Batch(items=[Order(project, command)]))
 
     def set_rules(self, project: str | None, changes: JsonObject) -> JsonObject:
@@ -166,9 +167,16 @@ class Engine:
         with self.database.read() as connection:
             head = find_project(connection, project)
             moment = SqlEventBuffer(connection, head.id).last_due() if until is None else until
-        if moment is None or moment <= head.clock:
-            return 0
-        return self._order(head.name, ReleaseBuffer(moment)).released
+        released = 0
+        while moment is not None and moment > head.clock:
+            # Many held events are released in several transactions: none keeps others waiting long.
+            with self.database.read() as connection:
+                next_due = SqlEventBuffer(connection, head.id).nth_due(_RELEASED_TOGETHER)
+            step = moment if next_due is None else min(next_due, moment)
+            released += self._order(head.name, ReleaseBuffer(step)).released
+            if step == moment:
+                break
+        return released
 
     # Out
 

@@ -4,16 +4,20 @@ Every operation folds the log through the one :class:`~personlog.domain.fold.Fol
 projections' own ``apply``; a proof does so into temporary tables and compares all rows.
 """
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any, NamedTuple
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from typing import NamedTuple
 
+import msgspec
 import sqlalchemy as sa
 
+from .adapters.database import is_conflict
 from .adapters.event_log import read_log
 from .adapters.heads import Head
-from .adapters.input_log import read_in_order_of_processing, stamp_inputs
+from .adapters.input_log import UnreadableInput, read_in_order_of_processing, stamp_inputs
+from .adapters.invariants import broken_inputs, broken_key, check_streams, foreign_rows
 from .adapters.schema import metadata, tables_of
+from .adapters.shadow_tables import first_difference, shadow_tables
 from .adapters.statements import statements_on
 from .domain.digest import Digest, person_line
 from .domain.errors import BrokenLog
@@ -22,7 +26,7 @@ from .domain.inputs import Input
 from .domain.json_values import JsonObject
 from .domain.person import Person
 from .domain.person_state import encode_state
-from .domain.ports import Projection
+from .domain.ports import Projection, Statements
 from .domain.recorded import Recorded
 from .domain.stamping import Stamp, fold_stamps
 from .domain.uuids import uuid_text
@@ -37,7 +41,6 @@ OnProgress = Callable[[int, int], None]
 """Told how many domain events of how many have been folded."""
 
 TABLES = tables_of(metadata, *registry.METADATA)
-_UUID_BYTES = 16
 
 
 def rebuild(
@@ -78,27 +81,49 @@ def verify(
     projections: Sequence[Projection],
     on_progress: OnProgress,
 ) -> JsonObject | None:
-    """Compare tables with a fold of the log; give the first difference, None if there is none."""
+    """Compare tables with a fold of the log; give the first difference, None if there is none.
+
+    A log that cannot be folded is one.
+    """
     names = [name for projection in projections for name in projection.tables]
-    with _shadow_tables(connection, names) as shadows:
-        statements = statements_on(connection, shadows)
-        try:
-            for recorded in _folded(connection, Fold(head.id), head, on_progress):
-                for projection in projections:
-                    projection.apply(statements, recorded)
-        except BrokenLog as error:
-            return _broken(head, error)
-        for projection in projections:
-            for name in projection.tables:
-                found = _first_difference(connection, head.id, TABLES[name], shadows[name])
-                if found is not None:
-                    return {"projection": projection.name, "project": head.name, **found}
+    try:
+        check_streams(connection, head)
+        with (
+            connection.begin_nested(),
+            shadow_tables(connection, [TABLES[name] for name in names]) as shadows,
+        ):
+            statements = statements_on(connection, shadows)
+            with closing(_folded(connection, Fold(head.id), head, on_progress)) as folded:
+                for recorded in folded:
+                    for projection in projections:
+                        _apply(projection, statements, recorded)
+            for projection in projections:
+                for name in projection.tables:
+                    found = first_difference(connection, head.id, TABLES[name], shadows[name])
+                    if found is not None:
+                        return {"projection": projection.name, "project": head.name, **found}
+    except BrokenLog as error:
+        return _broken(head, error)
     return None
+
+
+def _apply(projection: Projection, statements: Statements, recorded: Recorded) -> None:
+    """Fold a page; what a projection can make nothing of is a broken log."""
+    try:
+        projection.apply(statements, recorded)
+    except Exception as error:
+        if not is_conflict(error) and not isinstance(error, LookupError | TypeError | ValueError):
+            raise
+        first, last = recorded.events[0].position, recorded.events[-1].position
+        raise BrokenLog(
+            f"Projection {projection.name} cannot fold the domain events from position {first} to"
+            f" {last}: {type(error).__name__}: {error}."
+        ) from error
 
 
 def _folded(
     connection: sa.Connection, fold: Fold, head: Head, on_progress: OnProgress
-) -> Iterator[Recorded]:
+) -> Generator[Recorded, None, None]:
     """Fold the whole log; raise :class:`BrokenLog` where it is not whole."""
     for page in read_log(connection, head.id):
         yield fold.add(page)
@@ -113,26 +138,39 @@ def _broken(head: Head, error: BrokenLog) -> JsonObject:
     return {"what": "log", "project": head.name, "message": str(error)}
 
 
-def verify_stamps(connection: sa.Connection, head: Head) -> JsonObject | None:
-    """Compare the stamps with those that inputs and log tell; give the first difference."""
-    inputs = 0
-    for stored, stamp in _folded_stamps(connection, head):
-        inputs += 1
-        if (stored.status, stored.person) != (stamp.status, stamp.person):
-            return {
-                "projection": STAMPS,
-                "project": head.name,
-                "table": "inputs",
-                "key": {"position": stamp.position},
-                "stored": _shown_stamp(stored),
-                "replayed": _shown_stamp(stamp),
-            }
-    if inputs != head.input_head:
-        return {
-            "what": "inputs",
-            "project": head.name,
-            "message": f"There are {inputs} inputs, and their head is {head.input_head}.",
-        }
+def verify_inputs(connection: sa.Connection, head: Head) -> JsonObject | None:
+    """Prove what inputs promise of themselves, and their stamps; give the first difference."""
+    message = broken_inputs(connection, head)
+    if message is not None:
+        return {"what": "inputs", "project": head.name, "message": message}
+    try:
+        for stored, stamp in _folded_stamps(connection, head):
+            message = broken_key(stored)
+            if message is not None:
+                return {"what": "inputs", "project": head.name, "message": message}
+            if (stored.status, stored.person) != (stamp.status, stamp.person):
+                return {
+                    "projection": STAMPS,
+                    "project": head.name,
+                    "table": "inputs",
+                    "key": {"position": stamp.position},
+                    "stored": _shown_stamp(stored),
+                    "replayed": _shown_stamp(stamp),
+                }
+    except BrokenLog as error:
+        return _broken(head, error)
+    except UnreadableInput as error:
+        return {"what": "inputs", "project": head.name, "message": str(error)}
+    return None
+
+
+def foreign_difference(connection: sa.Connection) -> JsonObject | None:
+    """Give the first table with rows of a project that does not exist, None if there is none."""
+    for name, table in TABLES.items():
+        found = foreign_rows(connection, table)
+        if found is not None:
+            message = f"It has rows of project number {found}, which does not exist."
+            return {"what": name, "project": None, "message": message}
     return None
 
 
@@ -164,11 +202,15 @@ def replay(connection: sa.Connection, head: Head, on_progress: OnProgress) -> Re
     except BrokenLog as error:
         return Replayed(fold.position, len(fold.persons), _broken(head, error))
     folded = len(fold.persons)
-    for stored in all_persons(connection, head.id):
-        replayed = fold.persons.pop(stored.person_id, None)
-        if replayed is None or not same_person(stored, replayed):
-            difference = _person_difference(head, stored, replayed)
-            break
+    try:
+        for stored in all_persons(connection, head.id):
+            replayed = fold.persons.pop(stored.person_id, None)
+            if replayed is None or not same_person(stored, replayed):
+                difference = _person_difference(head, stored, replayed)
+                break
+    except msgspec.MsgspecError as error:
+        message = f"The state of a person cannot be read: {error}."
+        difference = {"what": "persons", "project": head.name, "message": message}
     if difference is None and fold.persons:
         difference = _person_difference(head, None, fold.persons[min(fold.persons)])
     return Replayed(fold.position, folded, difference)
@@ -199,73 +241,3 @@ def digest(connection: sa.Connection, head: Head) -> JsonObject:
         for recorded in page:
             log.add_event(recorded)
     return {"state": state.hexdigest(), "log": log.hexdigest()}
-
-
-@contextmanager
-def _shadow_tables(
-    connection: sa.Connection, names: Sequence[str]
-) -> Iterator[dict[str, sa.Table]]:
-    """Make an empty temporary twin of each table, gone when the block ends."""
-    shadows: dict[str, sa.Table] = {}
-    try:
-        for name in names:
-            table = TABLES[name]
-            shadow = table.to_metadata(sa.MetaData(), name=f"{name}__replayed")
-            connection.exec_driver_sql(
-                f'CREATE TEMPORARY TABLE "{shadow.name}" AS SELECT * FROM "{name}" WHERE 1 = 0'  # noqa: S608
-            )
-            shadows[name] = shadow
-            key = ", ".join(f'"{column.name}"' for column in table.primary_key.columns)
-            connection.exec_driver_sql(
-                f'CREATE UNIQUE INDEX "{shadow.name}_key" ON "{shadow.name}" ({key})'
-                if connection.dialect.name != "sqlite"
-                else f'CREATE UNIQUE INDEX temp."{shadow.name}_key" ON "{shadow.name}" ({key})'
-            )
-        yield shadows
-    finally:
-        for shadow in shadows.values():
-            connection.exec_driver_sql(f'DROP TABLE "{shadow.name}"')
-
-
-def _first_difference(
-    connection: sa.Connection, project: int, table: sa.Table, shadow: sa.Table
-) -> JsonObject | None:
-    """Find the row with the smallest key that is not the same in both tables."""
-    key = [str(column.name) for column in table.primary_key.columns]
-    live = sa.select(*table.c).where(table.c.project == project)
-    replayed = sa.select(*shadow.c)
-    different: list[tuple[Any, ...]] = []
-    for one, other in ((live, replayed), (replayed, live)):
-        rows = sa.except_(one, other).subquery()
-        row = connection.execute(
-            sa.select(*(rows.c[name] for name in key))
-            .order_by(*(rows.c[name] for name in key))
-            .limit(1)
-        ).first()
-        if row is not None:
-            different.append(tuple(row))
-    if not different:
-        return None
-    values = min(different)
-    return {
-        "table": str(table.name),
-        "key": {name: _shown(value) for name, value in zip(key, values, strict=True)},
-        "stored": _row(connection, table, key, values),
-        "replayed": _row(connection, shadow, key, values),
-    }
-
-
-def _row(
-    connection: sa.Connection, table: sa.Table, key: Sequence[str], values: tuple[Any, ...]
-) -> JsonObject | None:
-    same = [table.c[name] == value for name, value in zip(key, values, strict=True)]
-    row = connection.execute(sa.select(*table.c).where(*same)).first()
-    if row is None:
-        return None
-    return {str(name): _shown(value) for name, value in row._mapping.items()}  # noqa: SLF001
-
-
-def _shown(value: Any) -> Any:
-    if isinstance(value, bytes):
-        return uuid_text(value) if len(value) == _UUID_BYTES else value.decode(errors="replace")
-    return value

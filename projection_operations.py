@@ -87,6 +87,7 @@ class ProjectionOperations:
                 events = operations.rebuild(connection, head, chosen, on_progress)
                 if with_stamps:
                     operations.rebuild_stamps(connection, head)
+                head.count_rebuild(connection)
                 rebuilt.append(
                     {
                         "project": head.name,
@@ -109,9 +110,11 @@ class ProjectionOperations:
             for head in _heads(connection, project):
                 difference = operations.verify(connection, head, chosen, on_progress)
                 if difference is None and with_stamps:
-                    difference = operations.verify_stamps(connection, head)
+                    difference = operations.verify_inputs(connection, head)
                 if difference is not None:
                     break
+            if difference is None and project is None and not names:
+                difference = operations.foreign_difference(connection)
         return {"equal": difference is None, "first_difference": difference}
 
     def replay(

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import sqlalchemy as sa
 
 from ..domain.inputs import Input, Status
-from .input_log import to_input
+from .input_log import STREAMED, to_input
 from .schema import inputs
 
 _HELD = inputs.c.status == sa.literal_column(str(Status.HELD.value))
@@ -31,15 +31,34 @@ class SqlEventBuffer:
         self._connection = connection
         self._project = project
 
-    def due(self, until: int, limit: int) -> list[Input]:
-        """Give events due at or before ``until``, by due time, then position; at most ``limit``."""
-        rows = self._connection.execute(
+    def due(self, until: int, limit: int, *, most_bytes: int) -> tuple[list[Input], bool]:
+        """Give events due at or before ``until``, by due time, then position.
+
+        At most ``limit``, and no more once they have ``most_bytes``; then the second value says
+        that there may be others.
+        """
+        query = (
             sa.select(inputs)
             .where(inputs.c.project == self._project, _HELD, inputs.c.due_at <= until)
             .order_by(inputs.c.due_at, inputs.c.position)
             .limit(limit)
         )
-        return [to_input(row) for row in rows]
+        found: list[Input] = []
+        size = 0
+        with self._connection.execute(query, execution_options=STREAMED) as rows:
+            for row in rows:
+                found.append(to_input(row))
+                size += len(row.body)
+                if size >= most_bytes:
+                    break
+        return found, len(found) == limit or size >= most_bytes
+
+    def nth_due(self, number: int) -> int | None:
+        """Give the due time of the event that is released as the ``number``-th from now."""
+        query = sa.select(inputs.c.due_at).where(inputs.c.project == self._project, _HELD)
+        return self._connection.execute(
+            query.order_by(inputs.c.due_at, inputs.c.position).offset(number - 1).limit(1)
+        ).scalar()
 
     def first_due(self) -> int | None:
         """Give the earliest due time of all held events; None if none is held."""

@@ -13,6 +13,9 @@ from .event_codec import decode_event, encode_event
 from .schema import stored_events
 
 _PAGE = 5_000
+_PAGE_BYTES = 16 * 1024 * 1024
+_ROWS = 200
+"""Fetched at one time; a state may have a mebibyte."""
 _STREAMS = 10_000
 
 
@@ -41,15 +44,18 @@ def read_log(
     """Read a project's log in pages, in order, from the position behind ``after``."""
     c = stored_events.c
     query = sa.select(c.position, c.stream, c.version, c.topic, c.state).order_by(c.position)
-    while True:
-        rows = connection.execute(
-            query.where(c.project == project, c.position > after).limit(_PAGE)
-        ).all()
-        if not rows:
-            return
-        page = [_recorded(row) for row in rows]
-        after = page[-1].position
-        yield page
+    query = query.where(c.project == project, c.position > after)
+    with connection.execute(query, execution_options={"yield_per": _ROWS}) as rows:
+        page: list[RecordedEvent] = []
+        size = 0
+        for row in rows:
+            page.append(_recorded(row))
+            size += len(row.state)
+            if len(page) == _PAGE or size >= _PAGE_BYTES:
+                yield page
+                page, size = [], 0
+        if page:
+            yield page
 
 
 def read_streams(

@@ -1,7 +1,8 @@
 """A project's heads: the last positions of both layers, and its clock.
 
 Every decision was taken against the heads as they were read. :func:`save` moves them only if
-they still are: the guard of every unit of work, held and refused events included.
+they still are: the guard of every unit of work, held and refused events included. A rebuild of
+lookup tables counts as a move, since decisions read those.
 """
 
 from collections.abc import Iterable
@@ -27,6 +28,7 @@ class Head(msgspec.Struct):
     input_head: int
     log_head: int
     clock: int
+    rebuilds: int
     read_input_head: int
     read_log_head: int
     _is_locked: bool = False
@@ -34,8 +36,12 @@ class Head(msgspec.Struct):
     @classmethod
     def from_row(cls, row: Any) -> Self:
         """Take the heads as they are read."""
-        project, name, input_head, log_head, clock = row
-        return cls(project, name, input_head, log_head, clock, input_head, log_head)
+        project, name, input_head, log_head, clock, rebuilds = row
+        return cls(project, name, input_head, log_head, clock, rebuilds, input_head, log_head)
+
+    def state(self) -> tuple[int, int, int]:
+        """Give what changes whenever a lookup table may have changed."""
+        return self.input_head, self.log_head, self.rebuilds
 
     def lock(self, connection: sa.Connection) -> None:
         """Keep other writers and rebuilds out until the transaction ends.
@@ -54,6 +60,7 @@ class Head(msgspec.Struct):
             projects.c.id == self.id,
             projects.c.input_head == self.read_input_head,
             projects.c.log_head == self.read_log_head,
+            projects.c.rebuilds == self.rebuilds,
         )
 
     def save(self, connection: sa.Connection) -> None:
@@ -65,6 +72,14 @@ class Head(msgspec.Struct):
         )
         if moved.rowcount != 1:
             raise StaleRead(self.name)
+
+    def count_rebuild(self, connection: sa.Connection) -> None:
+        """Tell writers that lookup tables are not what they were."""
+        connection.execute(
+            sa.update(projects)
+            .where(projects.c.id == self.id)
+            .values(rebuilds=projects.c.rebuilds + 1)
+        )
 
 
 def read_heads(
@@ -91,6 +106,7 @@ _COLUMNS = (
     projects.c.input_head,
     projects.c.log_head,
     projects.c.clock,
+    projects.c.rebuilds,
 )
 
 
@@ -103,11 +119,19 @@ def create_project(connection: sa.Connection, name: str, token: str | None) -> b
         raise PersonlogError(
             f"{name!r} cannot name a project: 1 to {MAX_PROJECT_NAME} printable characters."
         )
-    values = {"name": name, "token": token, "input_head": 0, "log_head": 0, "clock": 0}
+    values = {
+        "name": name,
+        "token": token,
+        "input_head": 0,
+        "log_head": 0,
+        "clock": 0,
+        "rebuilds": 0,
+    }
     made = connection.execute(
         sa.text(
-            "INSERT INTO projects (name, token, input_head, log_head, clock)"
-            " VALUES (:name, :token, :input_head, :log_head, :clock) ON CONFLICT (name) DO NOTHING"
+            "INSERT INTO projects (name, token, input_head, log_head, clock, rebuilds) VALUES"
+            " (:name, :token, :input_head, :log_head, :clock, :rebuilds)"
+            " ON CONFLICT (name) DO NOTHING"
         ),
         values,
     )

@@ -2,6 +2,7 @@
 
 import heapq
 from collections.abc import Collection, Iterable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -18,9 +19,17 @@ from .captured_json import Unreadable, decode_object
 from .schema import inputs
 
 _PAGE = 5_000
-STREAMED = {"yield_per": _PAGE}
+STREAMED = {"yield_per": 100}
+"""A body may have a mebibyte: so many rows are in memory at one time."""
+
+_BODIES = 200
 _encode_command = msgspec.json.Encoder(order="deterministic").encode
 _decode_command: Any = msgspec.json.Decoder(Command).decode
+
+
+class UnreadableInput(StoreError):
+    """A stored input is not what personlog stores."""
+
 
 InputKey = tuple[int, bytes]
 """Timestamp as sent, 0 if none, and uuid: what makes two captured events of a project one."""
@@ -45,11 +54,14 @@ def encode_command(command: Command) -> bytes:
 
 def find_bodies(
     statements: Statements, project: int, keys: Iterable[InputKey]
-) -> dict[InputKey, bytes]:
-    """Give the bodies of those inputs that are stored already."""
+) -> Iterator[tuple[InputKey, bytes]]:
+    """Give the bodies of those inputs that are stored already, few at a time."""
     columns = ["sent_timestamp", "uuid", "body"]
-    rows = statements.lookup("inputs", project, columns[:2], columns, keys)
-    return {(sent_timestamp, uuid): body for sent_timestamp, uuid, body in rows}
+    rest = iter(keys)
+    while chunk := list(islice(rest, _BODIES)):
+        rows = statements.lookup("inputs", project, columns[:2], columns, chunk)
+        for sent_timestamp, uuid, body in rows:
+            yield (sent_timestamp, uuid), body
 
 
 def newest_timestamp(connection: sa.Connection, project: int) -> int:
@@ -168,6 +180,9 @@ def arrivals_of(
     return found
 
 
+_STATUSES = {status.value: status for status in Status}
+
+
 def to_input(row: Any) -> Input:
     """Read a stored row."""
     found = Input(
@@ -178,9 +193,14 @@ def to_input(row: Any) -> Input:
         arrived_at=row.arrived_at,
         body=row.body,
         due_at=row.due_at,
-        status=Status(row.status),
         person=None if row.person is None else PersonId(row.person),
     )
+    if row.status not in _STATUSES or not isinstance(row.body, bytes):
+        raise UnreadableInput(
+            f"The stored input {found.position} has status {row.status!r} and a body of type"
+            f" {type(row.body).__name__}; nothing of personlog wrote that."
+        )
+    found.status = _STATUSES[row.status]
     try:
         if found.status is Status.COMMAND:
             found.command = _decode_command(found.body)
@@ -189,7 +209,7 @@ def to_input(row: Any) -> Input:
                 decode_object(found.body), lambda: found.uuid, found.received_at
             )
     except (msgspec.MsgspecError, Unreadable, NotACapturedEvent) as error:
-        raise StoreError(
+        raise UnreadableInput(
             f"The stored input {found.position} cannot be read as it is marked"
             f" ({found.status.text}): {error}."
         ) from error

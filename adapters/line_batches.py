@@ -13,7 +13,7 @@ from .formats.segment import SegmentOptions
 from .json_lines import Line
 from .sources import OpenSource, Source
 
-BATCH_LINES = 5_000
+BATCH_LINES = 20_000
 BATCH_BYTES = 16 * 1024 * 1024
 
 

@@ -40,11 +40,17 @@ from .input_log import (
 )
 from .json_lines import line_digest
 
-MAX_KNOWN = 50_000
-"""Distinct IDs whose holders a unit hands on to the next one."""
 
-PAGE = 5_000
-"""Arrivals, and released events, that are processed at one go."""
+class Limits(msgspec.Struct, frozen=True):
+    """What a unit of work holds in memory at one time.
+
+    ``page`` arrivals or released events, the latter up to ``page_bytes``, and the holders of
+    ``known`` distinct IDs, over all projects.
+    """
+
+    page: int = 20_000
+    page_bytes: int = 16 * 1024 * 1024
+    known: int = 50_000
 
 
 class Outcome(msgspec.Struct):
@@ -80,7 +86,7 @@ class Lookups(msgspec.Struct, frozen=True):
 class Known(msgspec.Struct):
     """Who holds which distinct ID, as far as it was looked up at certain heads of the project."""
 
-    heads: tuple[int, int] = (0, 0)
+    heads: tuple[int, int, int] = (0, 0, 0)
     holders: dict[str, Person | None] = {}
     persons: dict[PersonId, Person] = {}
 
@@ -96,9 +102,9 @@ class ProjectUnit:
         lookups: Lookups,
         *,
         known: Known,
-        page: int = PAGE,
+        limits: Limits,
     ) -> None:
-        if known.heads != (head.input_head, head.log_head):
+        if known.heads != head.state():
             known.holders.clear()
             known.persons.clear()
         self._known = known
@@ -108,7 +114,7 @@ class ProjectUnit:
         self._lookups = lookups
         self._rules = lookups.rules_in_force(connection, head.id)
         self._buffer = SqlEventBuffer(connection, head.id)
-        self._page = page
+        self._limits = limits
         self.outcome = Outcome()
         self.rejections: list[Rejection] = []
 
@@ -129,18 +135,20 @@ class ProjectUnit:
                 self._count_duplicate(item, first)
         self.outcome.stored += sum(each.command is None for each in new)
         while new:
-            new = new[self._run_page(new[: self._page]) :]
-        self._known.heads = (self._head.input_head, self._head.log_head)
+            new = new[self._run_page(new[: self._limits.page]) :]
+        self._known.heads = self._head.state()
 
     def _stored_already(self, items: Sequence[Arrival | Order]) -> dict[InputKey, bytes]:
         """Find the bodies of captured events that are stored already: the first of a key wins."""
         newest = newest_timestamp(self._connection, self._head.id)
-        events = [item.event for item in items if isinstance(item, Arrival)]
-        return find_bodies(
-            self._statements,
-            self._head.id,
-            {(each.sent_timestamp, each.uuid) for each in events if each.sent_timestamp <= newest},
-        )
+        sent = {
+            (item.event.sent_timestamp, item.event.uuid): item.raw
+            for item in items
+            if isinstance(item, Arrival) and item.event.sent_timestamp <= newest
+        }
+        found = find_bodies(self._statements, self._head.id, sent)
+        # Equal bodies are kept once: a batch of duplicates takes no more memory than it came with.
+        return {key: sent[key] if body == sent[key] else body for key, body in found}
 
     def _count_duplicate(self, item: Arrival, first: bytes) -> None:
         self.outcome.duplicates += 1
@@ -207,9 +215,11 @@ class ProjectUnit:
 
         If more events are due than a page holds, arrivals wait for a later page.
         """
-        due = self._buffer.due(arrivals[-1].arrived_at, self._page)
+        due, is_cut = self._buffer.due(
+            arrivals[-1].arrived_at, self._limits.page, most_bytes=self._limits.page_bytes
+        )
         last: HeldKey | None = None
-        if len(due) == self._page:
+        if is_cut:
             last = (due[-1].due_at or 0, due[-1].position)
             arrivals = [each for each in arrivals if each.arrived_at < last[0]]
         head = self._head
@@ -227,7 +237,7 @@ class ProjectUnit:
     def _find_holders(self, wanted: set[str]) -> None:
         """Look up those IDs whose holders are not known yet."""
         known = self._known
-        if len(known.holders) > MAX_KNOWN:
+        if len(known.holders) > self._limits.known:
             known.holders.clear()
             known.persons.clear()
         missing = wanted - known.holders.keys()

@@ -64,7 +64,7 @@ def read_batches_apart(
             with suppress(BrokenPipeError):  # told below
                 _send(reader.stdin, _Task(source.name, reading, resume))
             while (packed := _receive(reader.stdout)) is not None:
-                frame = _decode_frame(packed)
+                frame = _unpacked(packed, source)
                 if frame.batch is None:
                     raise _ERRORS[frame.error](frame.message)
                 yield frame.batch
@@ -94,25 +94,39 @@ def _receive(stream: IO[bytes]) -> bytes | None:
     return packed if len(packed) == size else None
 
 
+def _unpacked(packed: bytes, source: FileSource) -> _Frame:
+    try:
+        return _decode_frame(packed)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise UnreadableSource(
+            f"What the process that reads {source.name} sent is damaged ({error}); run the import"
+            " again to go on."
+        ) from error
+
+
 def main() -> None:
     """Read what the other process asks for."""
     # Ctrl-C is for the process that imports: it ends this one.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     gc.disable()
-    packed = _receive(sys.stdin.buffer)
-    if packed is None:
-        return
-    task = _decode_task(packed)
     try:
-        try:
-            for batch in read_batches(
-                FileSource(task.file), task.reading, SystemClock(), task.resume
-            ):
-                _send(sys.stdout.buffer, _Frame(batch))
-        except (RejectedLine, UnreadableSource) as error:
-            _send(sys.stdout.buffer, _Frame(None, type(error).__name__, str(error)))
+        # Not sys.stdout.buffer: with PYTHONUNBUFFERED that is the bare file, which may write less
+        # than it is given when the process is stopped and goes on.
+        with open(0, "rb", closefd=False) as orders, open(1, "wb", closefd=False) as batches:
+            packed = _receive(orders)
+            if packed is not None:
+                _read_for(_decode_task(packed), batches)
     except BrokenPipeError:
         os._exit(0)  # the other process has gone, and with it whatever is still to be written
+
+
+def _read_for(task: _Task, out: IO[bytes]) -> None:
+    source = FileSource(task.file)
+    try:
+        for batch in read_batches(source, task.reading, SystemClock(), task.resume):
+            _send(out, _Frame(batch))
+    except (RejectedLine, UnreadableSource) as error:
+        _send(out, _Frame(None, type(error).__name__, str(error)))
 
 
 if __name__ == "__main__":

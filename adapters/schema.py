@@ -51,6 +51,13 @@ projects = sa.Table(
         default=0,
         comment="latest arrival, in milliseconds since 1970; never runs backwards",
     ),
+    sa.Column(
+        "rebuilds",
+        sa.BigInteger,
+        nullable=False,
+        default=0,
+        comment="how often lookup tables were rebuilt; whoever read them before reads them again",
+    ),
     comment="One row a project: the heads of its two layers, and its clock; moved last.",
 )
 

@@ -19,7 +19,7 @@ from .database import Database, is_conflict, is_retryable
 from .heads import StaleRead, read_heads
 from .lease import Lease
 from .line_batches import describe
-from .project_unit import PAGE, Known, Lookups, Outcome, ProjectUnit
+from .project_unit import Known, Limits, Lookups, Outcome, ProjectUnit
 from .rejected import keep_rejected
 from .statements import statements_on
 
@@ -49,7 +49,8 @@ class UnitOfWork:
     """Stores batches, each in one transaction, on a connection of its own.
 
     Use it as a context manager. ``tables`` are all tables by name; ``on_wait`` is told the
-    project for whose lease it has to wait. ``projects`` are those that were written.
+    project for whose lease it has to wait, and without ``leased`` it waits for none: right for a
+    single order, which must not stand behind an import. ``projects`` are those that were written.
     """
 
     def __init__(
@@ -59,13 +60,15 @@ class UnitOfWork:
         lookups: Lookups,
         *,
         on_wait: Callable[[str], None] = lambda _name: None,
-        page: int = PAGE,
+        leased: bool = True,
+        limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self._database = database
         self._tables = tables
         self._lookups = lookups
         self._on_wait = on_wait
-        self._page = page
+        self._leased = leased
+        self._limits = limits
         self._known: dict[str, Known] = {}
         self.projects: set[str] = set()
         self._open = contextlib.ExitStack()
@@ -73,7 +76,7 @@ class UnitOfWork:
     def __enter__(self) -> Self:
         self._connection = self._open.enter_context(self._database.connect())
         self._lease: Lease | None = None
-        if not self._database.is_sqlite:
+        if self._leased and not self._database.is_sqlite:
             self._lease = Lease(self._connection, self._on_wait)
             self._open.callback(self._lease.release)
         return self
@@ -108,7 +111,7 @@ class UnitOfWork:
                     raise
                 cause = error
             else:
-                self._known.update(known)
+                self._keep_known(known)
                 self.projects.update(known)
                 return outcome
         raise ConcurrentWrite(
@@ -119,6 +122,15 @@ class UnitOfWork:
     def _take_known(self, name: str) -> Known:
         """Take what earlier units found; what a failed attempt decided on goes with it."""
         return self._known.pop(name, None) or Known()
+
+    def _keep_known(self, known: Mapping[str, Known]) -> None:
+        """Keep what was found for the next unit; the projects not written for longest go first."""
+        self._known.update(known)
+        total = sum(len(each.holders) for each in self._known.values())
+        for name in list(self._known):
+            if total <= self._limits.known:
+                break
+            total -= len(self._known.pop(name).holders)
 
     def _attempt(
         self, connection: sa.Connection, batch: Batch, known: Mapping[str, Known]
@@ -132,7 +144,7 @@ class UnitOfWork:
         outcome, rejections = Outcome(), list(batch.rejections)
         for name, head in heads.items():
             unit = ProjectUnit(
-                connection, statements, head, self._lookups, known=known[name], page=self._page
+                connection, statements, head, self._lookups, known=known[name], limits=self._limits
             )
             unit.run(by_project[name], batch.started_at)
             outcome.add(unit.outcome)

@@ -364,7 +364,38 @@ def test_a_second_writer_waits_for_the_lease_and_says_so(postgres: Engine) -> No
     assert waited == [PROJECT]
 
 
+def test_an_order_does_not_wait_until_an_import_ends(postgres: Engine) -> None:
+    with UnitOfWork(postgres.database, operations.TABLES, LOOKUPS) as importing:
+        importing.store(Batch(items=[identify(1, "ann", "phone")]))
+        with ThreadPoolExecutor(1) as pool:
+            changed = pool.submit(postgres.set_rules, PROJECT, {"buffer_seconds": 5})
+            assert changed.result(timeout=10)["buffer_seconds"] == 5
+            assert pool.submit(postgres.release_buffer, PROJECT, None).result(timeout=10) == 0
+        importing.store(Batch(items=[identify(2, "bob", "tablet")]))
+    assert postgres.projections.verify(PROJECT, ())["equal"]
+
+
 # A rebuild beside a writer
+
+
+def test_an_import_reads_again_what_a_rebuild_repaired(engine: Engine) -> None:
+    """Else it would go on deciding by the damage, which would then be in the log for good."""
+    with unit_of_work(engine) as importing:
+        importing.store(Batch(items=[identify(1, "ann", "phone"), identify(2, "bob", "tablet")]))
+    damage = (
+        "UPDATE distinct_ids SET person ="
+        " (SELECT person FROM distinct_ids WHERE distinct_id = 'bob') WHERE distinct_id = 'ann'"
+    )
+    with engine.database.write() as connection:
+        connection.exec_driver_sql(damage)
+    with unit_of_work(engine) as importing:
+        importing.store(Batch(items=[identify(3, "ann", "laptop")]))
+        assert not engine.projections.verify(PROJECT, ())["equal"]
+        engine.projections.rebuild(PROJECT, ())
+        before = engine.digest(PROJECT)["log"]
+        importing.store(Batch(items=[identify(4, "ann", "phone")]))
+    assert engine.digest(PROJECT)["log"] == before, "ann and her phone are one person already"
+    assert engine.projections.verify(PROJECT, ())["equal"]
 
 
 class Pauses:
