@@ -23,6 +23,20 @@ if TYPE_CHECKING:
     from .domain.errors import UnknownProjection as UnknownProjection
     from .domain.errors import UnreadableSource as UnreadableSource
     from .domain.rules import Rules as Rules
+    from .views import BufferStatus as BufferStatus
+    from .views import CapturedEvent as CapturedEvent
+    from .views import Cause as Cause
+    from .views import Digest as Digest
+    from .views import DomainEvent as DomainEvent
+    from .views import HeldEvent as HeldEvent
+    from .views import ImportReport as ImportReport
+    from .views import IngestionWarning as IngestionWarning
+    from .views import Merge as Merge
+    from .views import Person as Person
+    from .views import Project as Project
+    from .views import ProjectionStatus as ProjectionStatus
+    from .views import RuleSet as RuleSet
+    from .views import Verdict as Verdict
 
 __version__ = "0.1.0"
 
@@ -30,10 +44,15 @@ _ERRORS = (
     "ConcurrentWrite InvalidRules PersonlogError RejectedLine StoreError UnknownPerson"
     " UnknownProject UnknownProjection UnreadableSource"
 ).split()
+_VIEWS = (
+    "Person Cause RuleSet DomainEvent Merge IngestionWarning CapturedEvent"
+    " HeldEvent BufferStatus ImportReport Project ProjectionStatus Verdict Digest"
+).split()
 _HOMES = {
     **dict.fromkeys(("Personlog", "open"), ".api"),
     **dict.fromkeys(("Buffer", "Projections"), ".api_handles"),
     **dict.fromkeys(_ERRORS, ".domain.errors"),
+    **dict.fromkeys(_VIEWS, ".views"),
     "Rules": ".domain.rules",
     "SegmentOptions": ".adapters.formats.segment",
 }

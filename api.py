@@ -57,6 +57,10 @@ class Personlog:
     def __enter__(self) -> Self:
         return self
 
+    def __repr__(self) -> str:
+        project = "" if self._project is None else f", project={self._project!r}"
+        return f"personlog.open({self._engine.database.label!r}{project})"
+
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -104,6 +108,11 @@ class Personlog:
         Raises :class:`UnreadableSource` for an object that cannot be written as JSON, and with
         ``strict`` :class:`RejectedLine`; what earlier transactions stored stays.
         """
+        if isinstance(events, str | bytes | Mapping):
+            raise TypeError(
+                "ingest() takes many captured events: write [event] for one, and ingest_files()"
+                " for files."
+            )
         options = IngestOptions(project=self._project, strict=strict, live=live)
         return self._report([ObjectSource(events, source)], options)
 

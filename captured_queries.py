@@ -20,7 +20,7 @@ from .projections.distinct_ids import find_holders
 from .projections.merges import survivors
 from .projections.rule_sets import rules_in_force
 
-_PAGE = 2_000
+_PAGE = 200
 
 
 class CapturedQueries:

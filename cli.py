@@ -17,11 +17,11 @@ from .adapters.file_import import Progress
 from .adapters.formats.recognition import FORMATS, Format
 from .adapters.formats.segment import AliasDirection, SegmentOptions
 from .adapters.tables import printable
-from .domain.errors import InvalidRules, PersonlogError
+from .domain.errors import PersonlogError
 from .domain.json_values import JsonObject, clean_text
 from .domain.times import parse_time
 from .engine import Engine
-from .ingestion import ImportReport, IngestOptions
+from .ingestion import ImportReport, IngestOptions, check_files
 from .person_search import SORT_ORDERS, PersonSearch, SortOrder
 
 DIFFERENCE = 3
@@ -50,6 +50,9 @@ class Session:
         return engine
 
 
+_BEFORE_THE_COMMAND = ("--db", "--project", "--debug")
+
+
 class Commands(click.Group):
     """Turns the errors personlog knows into one sentence and exit status 1."""
 
@@ -62,6 +65,13 @@ class Commands(click.Group):
             if ctx.params.get("debug"):
                 raise
             failure = printable(str(error))
+        except click.NoSuchOption as error:
+            if error.option_name not in _BEFORE_THE_COMMAND:
+                raise
+            failure = (
+                f"{error.option_name} stands before the command: personlog {error.option_name} ..."
+            )
+            raise click.UsageError(failure, error.ctx) from error
         except BrokenPipeError:
             terminal.forget_the_reader()
         # Not in the handlers: what the error's frames still read ends before the database closes.
@@ -132,7 +142,7 @@ def init(session: Session, json_: bool) -> None:
     type=click.Choice(["virtual", "system"]),
     default="virtual",
     show_default=True,
-    help="Whose time lines arrive at: their own, or the machine's, each stored at once.",
+    help="Take arrival times from the lines, or from the machine's clock and store each at once.",
 )
 @click.option(
     "--format",
@@ -171,6 +181,7 @@ def ingest(
 
     A second run over the same file adds nothing; an interrupted one goes on where it stopped.
     """
+    check_files(files)
     engine = session.open(create=True)
     with terminal.progress_bar() as bar:
 
@@ -206,7 +217,7 @@ def _show_report(report: ImportReport, json_: bool) -> None:
 def compare(session: Session, files: tuple[str, ...], json_: bool) -> None:
     """Compare the persons of a PostHog export, of events or of persons, with those here.
 
-    Exit status 3 if the IDs of the export are grouped otherwise.
+    Exit status 3 if the IDs of the export are grouped differently.
     """
     found = session.open().compare(session.project, files)
     terminal.print_json(found) if json_ else display.show_comparison(found)
@@ -242,7 +253,7 @@ def export_events(session: Session, exclude_internal: bool) -> None:
 @as_json
 @click.pass_obj
 def person(session: Session, wanted: str, json_: bool) -> None:
-    """Show the person behind a distinct ID, or a person id (person:UUID)."""
+    """Show the person behind a distinct ID, or a person id or its last 12 digits."""
     with session.open().read(session.project) as queries:
         _show(queries.person(wanted), json_)
 
@@ -252,7 +263,9 @@ def person(session: Session, wanted: str, json_: bool) -> None:
         "persons", "persons --search alice", "persons --property plan=pro --sort created_at"
     )
 )
-@click.option("--search", default="", metavar="TEXT", help="In distinct IDs and text properties.")
+@click.option(
+    "--search", default="", metavar="TEXT", help="In distinct IDs, person ids and text properties."
+)
 @click.option(
     "--property",
     "wanted",
@@ -260,9 +273,13 @@ def person(session: Session, wanted: str, json_: bool) -> None:
     metavar="KEY[=VALUE]",
     help="Having this property, or this value: JSON, else text. Can be given several times.",
 )
-@click.option("--identified/--anonymous", default=None, help="Only the ones, or only the others.")
+@click.option(
+    "--identified/--anonymous",
+    default=None,
+    help="Only identified persons, or only anonymous ones.",
+)
 @click.option("--sort", type=click.Choice(SORT_ORDERS), default="id", show_default=True)
-@click.option("--desc", is_flag=True, help="The other way round.")
+@click.option("--desc", is_flag=True, help="In descending order.")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True)
 @click.option("--offset", type=click.IntRange(0), default=0, show_default=True)
 @as_json
@@ -278,7 +295,7 @@ def persons(
     offset: int,
     json_: bool,
 ) -> None:
-    """List persons, page by page; ids grow with the time of the first event."""
+    """List persons, page by page; by default in order of their first event."""
     pairs = [each.partition("=") for each in wanted]
     criteria = PersonSearch(
         text=search,
@@ -287,11 +304,14 @@ def persons(
         identified=identified,
         sort=sort,
         descending=desc,
-        limit=limit,
+        limit=limit + 1,
         offset=offset,
     )
     with session.open().read(session.project) as queries:
-        _show_list(queries.persons(criteria), json_, display.show_persons)
+        found = list(queries.persons(criteria))
+    _show_list(found[:limit], json_, display.show_persons)
+    if len(found) > limit:
+        terminal.print_note(f"There are more; --offset {offset + limit} shows the next ones.")
 
 
 def _value(text: str) -> Any:
@@ -368,8 +388,7 @@ def buffer() -> None:
 def buffer_list(session: Session, json_: bool) -> None:
     """Show every event being held, by due time."""
     with session.open().read(session.project) as queries:
-        shown = _table("position uuid:id distinct_id:id due_at", "nothing is held")
-        _show_list(queries.held(), json_, shown)
+        _show_list(queries.held(), json_, display.show_held)
 
 
 @buffer.command("status", epilog=examples("buffer status"))
@@ -385,17 +404,17 @@ def buffer_status(session: Session, json_: bool) -> None:
     "release",
     epilog=examples("buffer release --all", "buffer release --until 2026-03-02T15:00:00Z"),
 )
-@click.option("--until", metavar="TIME", help="Let the project's clock go on to this moment.")
-@click.option("--all", "all_", is_flag=True, help="Let it go on until the last event is due.")
+@click.option("--until", metavar="TIME", help="Advance the clock to this time.")
+@click.option("--all", "all_", is_flag=True, help="Advance it until the last held event is due.")
 @as_json
 @click.pass_obj
 def buffer_release(session: Session, until: str | None, all_: bool, json_: bool) -> None:
-    """Let time pass, so that events that fall due are processed."""
+    """Advance the project's clock, so that held events that fall due are processed."""
     if (until is None) != all_:
         raise click.UsageError("Say either --until TIME or --all.")
     moment = parse_time(until)
     if until is not None and moment is None:
-        raise click.UsageError(f"--until {until!r} is no time; write 2026-01-01T12:00:00Z.")
+        raise click.UsageError(f"--until {until!r} is not a time; write 2026-01-01T12:00:00Z.")
     _show({"released": session.open().release_buffer(session.project, moment)}, json_)
 
 
@@ -413,27 +432,28 @@ def rules_show(session: Session, json_: bool) -> None:
         _show(queries.rules(), json_)
 
 
-@rules.command("set", epilog=examples("rules set buffer_seconds=0", "rules set 'name=\"strict\"'"))
-@click.argument("changes", nargs=-1, required=True, metavar="KEY=JSON...")
+@rules.command("set", epilog=examples("rules set buffer_seconds=0", "rules set name=strict"))
+@click.argument("changes", nargs=-1, required=True, metavar="KEY=VALUE...")
 @as_json
 @click.pass_obj
 def rules_set(session: Session, changes: tuple[str, ...], json_: bool) -> None:
-    """Change rules from here on; what was decided before stays as it is."""
-    wanted = dict(map(_assignment, changes))
+    """Change rules from here on; what was decided before stays as it is.
+
+    A VALUE is JSON, else text.
+    """
+    wanted: JsonObject = {}
+    for key, value in map(_assignment, changes):
+        if key in wanted:
+            raise click.UsageError(f"{key!r} is given twice.")
+        wanted[key] = value
     _show(session.open(create=True).set_rules(session.project, wanted), json_)
 
 
 def _assignment(text: str) -> tuple[str, Any]:
     key, sign, value = text.partition("=")
     if not sign:
-        raise click.UsageError(f"{text!r} is no KEY=JSON.")
-    try:
-        return key, msgspec.json.decode(value)
-    except msgspec.DecodeError:
-        raise InvalidRules(
-            f"The value of {text!r} is no JSON; write numbers and true or false plainly, and texts"
-            " in double quotes inside single ones: 'name=\"strict\"'."
-        ) from None
+        raise click.UsageError(f"{text!r} is not of the form KEY=VALUE.")
+    return key, _value(value)
 
 
 @main.group()
@@ -463,7 +483,7 @@ def _names(names: tuple[str, ...], all_: bool) -> tuple[str, ...]:
 @projections.command("list", epilog=examples("projections list"))
 @as_json
 def projections_list(json_: bool) -> None:
-    """Show the projections there are."""
+    """Show the projections this version of personlog has; no database is read."""
     _show_list(Engine.projection_catalogue(), json_, _table("name version mode tables:text"))
 
 
@@ -529,7 +549,7 @@ def replay(session: Session, json_: bool) -> None:
 @as_json
 @click.pass_obj
 def digest(session: Session, json_: bool) -> None:
-    """Print the digests of a project's persons and of its log, equal on every machine."""
+    """Print hashes of a project's persons and of its log: equal wherever the same was decided."""
     _show(session.open().digest(session.project), json_)
 
 
@@ -563,8 +583,8 @@ def project_list(session: Session, json_: bool) -> None:
 @as_json
 @click.pass_obj
 def doctor(session: Session, deep: bool, json_: bool) -> None:
-    """Look whether all is well with the database, and say what to do if not: exit status 3."""
-    found = session.open().diagnose(deep=deep)
+    """Check the database; exit status 3 if there are problems, each with what to do."""
+    found = session.open().diagnose(session.project, deep=deep)
     terminal.print_json(found) if json_ else display.show_diagnosis(found)
     _exit_unless(not found["problems"])
 
@@ -572,7 +592,7 @@ def doctor(session: Session, deep: bool, json_: bool) -> None:
 @main.command(epilog=examples("schema", "schema --json"))
 @as_json
 def schema(json_: bool) -> None:
-    """Show the tables and what they mean."""
+    """Show the tables this version of personlog makes, and what they mean; no database is read."""
     _show_list(Engine.describe_tables(), json_, display.show_schema)
 
 
@@ -581,7 +601,7 @@ def schema(json_: bool) -> None:
 )
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
-    """Print what makes a shell complete personlog's commands and options."""
+    """Print a shell completion script."""
     found = get_completion_class(shell)
     assert found is not None  # noqa: S101 - the choice above names what click has
     click.echo(found(main, {}, "personlog", "_PERSONLOG_COMPLETE").source())
@@ -606,7 +626,7 @@ def demo() -> None:
             display.show_merges(queries.merges())
             terminal.print_heading("What the senders should be told")
             display.show_warnings(queries.warnings())
-            terminal.print_heading("Lines that are no captured events")
+            terminal.print_heading("Lines that are not captured events")
             display.show_table(engine.rejected(None), "line reason raw:text")
             terminal.print_heading("How alice came to be who she is")
             display.show_history(queries.history("alice"))

@@ -12,6 +12,7 @@ from .adapters.formats import posthog_export
 from .adapters.heads import Head
 from .adapters.sources import FileSource
 from .adapters.statements import statements_on
+from .domain.errors import PersonlogError
 from .domain.event_time import read_times
 from .domain.json_values import JsonObject
 from .domain.uuids import uuid_text
@@ -35,7 +36,7 @@ class Grouping(msgspec.Struct):
                 return
             rows = [sent]
         else:
-            rows = posthog_export.translate(sent)
+            rows = [each.sent for each in posthog_export.translate(sent)]
         for row in rows:
             person = posthog_export.expected_person(row)
             distinct_id = row.get("distinct_id")
@@ -49,7 +50,10 @@ class Grouping(msgspec.Struct):
 
 
 def read_grouping(sources: Sequence[FileSource]) -> Grouping:
-    """Read exports of events or of persons; rows that tell no person say nothing."""
+    """Read exports of events or of persons; rows that tell no person say nothing.
+
+    Raises :class:`PersonlogError` if none does.
+    """
     found = Grouping()
     for source in sources:
         with source.open() as opened:
@@ -58,6 +62,9 @@ def read_grouping(sources: Sequence[FileSource]) -> Grouping:
                     found.add(decode_object(line.raw))
                 except (Unreadable, Untranslatable):
                     continue
+    if not found.person_of:
+        names = ", ".join(source.name for source in sources)
+        raise PersonlogError(f"{names} names no persons: there is nothing to compare.")
     return found
 
 

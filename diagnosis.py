@@ -11,19 +11,21 @@ from .adapters.heads import Head, list_heads
 from .adapters.schema import inputs, stored_events, stored_versions
 from .domain.json_values import JsonObject
 from .domain.times import format_time
-from .projection_operations import ProjectionOperations
+from .projection_operations import ProjectionOperations, find_project
 
 _LEAST_FREE = 256 * 1024 * 1024
 _MOST_WAL = 1024 * 1024 * 1024
 
 
-def diagnose(database: Database, *, deep: bool = False) -> JsonObject:
+def diagnose(database: Database, project: str | None, *, deep: bool = False) -> JsonObject:
     """Look at everything that can be looked at quickly; with ``deep`` at the file's structure too.
+
+    Of all projects, unless one is given.
 
     ``problems`` are what is wrong, each with what to do.
     """
     with database.read() as connection:
-        heads = list_heads(connection)
+        heads = list_heads(connection) if project is None else [find_project(connection, project)]
         writers = vitals.writers(database, connection, [head.name for head in heads])
         disk = vitals.disk(database, connection)
         projections = ProjectionOperations(database).versions()

@@ -202,9 +202,9 @@ class Engine:
         with self.database.read() as connection:
             return compare(connection, find_project(connection, project), theirs)
 
-    def diagnose(self, *, deep: bool = False) -> JsonObject:
+    def diagnose(self, project: str | None = None, *, deep: bool = False) -> JsonObject:
         """Look whether all is well with the database; ``problems`` say what to do if not."""
-        return diagnose(self.database, deep=deep)
+        return diagnose(self.database, project, deep=deep)
 
     @staticmethod
     def projection_catalogue() -> list[JsonObject]:

@@ -3,7 +3,7 @@
 Part of the composition root: it joins sources, formats and the unit of work.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Literal
@@ -90,9 +90,7 @@ class Ingestion:
         if project is not None and not is_project_name(project):
             raise PersonlogError(f"{project!r} cannot name a project.")
         files = [source for source in sources if isinstance(source, FileSource)]
-        for file in files:
-            if file.name != STANDARD_INPUT and not Path(file.name).exists():
-                raise UnreadableSource(f"{file.name} does not exist; nothing was imported.")
+        check_files(file.name for file in files)
         with self._database.read() as connection:
             tokens = find_tokens(connection)
         paused = paused_collector() if files and not self._options.live else nullcontext()
@@ -159,6 +157,11 @@ class Ingestion:
         }
 
     def _tell(self, connection: sa.Connection, touched: set[str]) -> None:
+        if rejected := self._total.rejected:
+            told = f"Lines that were rejected: {rejected:,}; 'personlog rejected list' shows them."
+            if rejected == self._total.read:
+                told += " That is every line: is this the right file?"
+            self._notes.append(told)
         if clamped := self._total.outcome.clamped:
             self._notes.append(
                 f"Captured events that arrived before their project's clock: {clamped:,};"
@@ -173,6 +176,17 @@ class Ingestion:
                     f" until {until}. Later arrivals release them, or 'personlog buffer"
                     " release'."
                 )
+
+
+def check_files(names: Iterable[str]) -> None:
+    """Raise :class:`UnreadableSource` for a file that is missing or none."""
+    for name in names:
+        if name == STANDARD_INPUT:
+            continue
+        if not Path(name).exists():
+            raise UnreadableSource(f"{name} does not exist; nothing was imported.")
+        if Path(name).is_dir():
+            raise UnreadableSource(f"{name} is a directory; nothing was imported.")
 
 
 def _is_large(source: AnySource) -> bool:

@@ -9,6 +9,7 @@ import msgspec
 
 from .domain.json_values import JsonObject, same_value
 from .domain.person import Person
+from .domain.uuids import uuid_text
 
 SortOrder = Literal["id", "created_at", "distinct_ids", "version"]
 SORT_ORDERS: tuple[SortOrder, ...] = get_args(SortOrder)
@@ -24,8 +25,8 @@ _KEYS: dict[SortOrder, Callable[[Person], Any]] = {
 class PersonSearch(msgspec.Struct, frozen=True, kw_only=True):
     """Which persons are wanted, in which order.
 
-    ``text`` is looked for in distinct IDs and in properties that are texts, in any case of
-    letters. ``properties`` are exact JSON values, ``has`` keys that must be there. ``limit``
+    ``text`` is looked for in distinct IDs, person ids and properties that are texts, in any case
+    of letters. ``properties`` are exact JSON values, ``has`` keys that must be there. ``limit``
     None gives all behind ``offset``.
     """
 
@@ -69,4 +70,5 @@ class PersonSearch(msgspec.Struct, frozen=True, kw_only=True):
             return True
         wanted = self.text.casefold()
         texts = [value for value in person.properties.values() if isinstance(value, str)]
-        return any(wanted in each.casefold() for each in (*person.distinct_ids, *texts))
+        found = (*person.distinct_ids, *texts, uuid_text(person.person_id))
+        return any(wanted in each.casefold() for each in found)

@@ -132,7 +132,7 @@ class ProjectionOperations:
 def find_project(connection: sa.Connection, name: str | None) -> Head:
     """Find a project; without a name the default one, else the only one there is.
 
-    Raises :class:`UnknownProject`.
+    Where there is none at all, the default one is empty. Raises :class:`UnknownProject`.
     """
     wanted = DEFAULT_PROJECT if name is None else name
     found = find_head(connection, wanted)
@@ -141,10 +141,15 @@ def find_project(connection: sa.Connection, name: str | None) -> Head:
     heads = list_heads(connection)
     if name is None and len(heads) == 1:
         return heads[0]
-    if not heads:
-        raise UnknownProject("There is no project in this database yet; ingest something first.")
-    known = ", ".join(repr(head.name) for head in heads[:10])
-    raise UnknownProject(f"There is no project {wanted!r}; choose one with --project: {known}.")
+    if name is None and not heads:
+        return Head(0, DEFAULT_PROJECT, 0, 0, 0, 0, 0, 0)
+    known = ", ".join(repr(head.name) for head in heads[:10]) or "none, it is empty"
+    if name is None:
+        raise UnknownProject(
+            f"This database has {len(heads)} projects, and none is called {DEFAULT_PROJECT!r};"
+            f" choose one with --project: {known}."
+        )
+    raise UnknownProject(f"There is no project {wanted!r}; those of this database: {known}.")
 
 
 def _heads(connection: sa.Connection, project: str | None) -> list[Head]:

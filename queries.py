@@ -3,6 +3,7 @@
 Times are ISO 8601 in UTC. Every function reads inside the caller's snapshot.
 """
 
+import re
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
@@ -28,11 +29,12 @@ from .person_search import PersonSearch
 from .projections.distinct_ids import holder_of
 from .projections.ingestion_warnings import select_warnings
 from .projections.merges import select_merges
-from .projections.persons import all_persons, one_person
+from .projections.persons import all_persons, one_person, persons_ending
 from .projections.rule_sets import all_rules, rules_in_force
 
 _PAGE = 2_000
 _PERSON_PREFIX = "person:"
+_SHORT_ID = re.compile("[0-9a-f]{12}")
 
 
 class Queries:
@@ -46,6 +48,8 @@ class Queries:
     def find_person(self, wanted: str) -> Person:
         """Find a person by a distinct ID, else by a person id; ``person:UUID`` means the latter.
 
+        The last 12 digits do for a person id if they are no other's.
+
         Raises :class:`UnknownPerson`.
         """
         wanted = normalise(wanted)
@@ -55,11 +59,24 @@ class Queries:
             person_id = holder_of(self._connection, self._project, wanted) or person_id
         found = person_id and one_person(self._connection, self._project, person_id)
         if not found:
+            found = self._by_short_id(wanted)
+        if not found:
             raise UnknownPerson(
                 f"Nobody in project {self._head.name!r} has the ID {wanted!r}; it may be held"
                 " ('personlog buffer list') or be another project's ('personlog project list')."
             )
         return found
+
+    def _by_short_id(self, wanted: str) -> Person | None:
+        """Find the one person whose id ends in these 12 digits, as tables show them."""
+        tail = wanted.removeprefix(_PERSON_PREFIX)
+        if not _SHORT_ID.fullmatch(tail):
+            return None
+        found = persons_ending(self._connection, self._project, bytes.fromhex(tail))
+        if len(found) > 1:
+            several = ", ".join(uuid_text(person.person_id) for person in found)
+            raise UnknownPerson(f"The ids of several persons end in {tail}: {several}.")
+        return found[0] if found else None
 
     def person(self, wanted: str) -> JsonObject:
         """Give one person with its version, and whom it was merged into if it was."""

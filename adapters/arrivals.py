@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from hashlib import blake2b
+from typing import NamedTuple
 
 import msgspec
 
@@ -52,7 +53,19 @@ class Rejection(msgspec.Struct, kw_only=True):
     received_at: int | None = None
 
 
-Translate = Callable[[JsonObject], list[JsonObject]]
+class Translated(NamedTuple):
+    """A captured event that an object of another format stands for.
+
+    ``uuid`` stands in for one that it does not carry; ``arrival``, in milliseconds, overrides
+    what it tells.
+    """
+
+    sent: JsonObject
+    uuid: bytes | None = None
+    arrival: int | None = None
+
+
+Translate = Callable[[JsonObject], list[Translated]]
 """Reads an object of another format as the captured events it stands for.
 
 Raises :class:`Untranslatable` with the reason if it stands for none.
@@ -112,23 +125,34 @@ class Door:
             translated = self._translate(sent)
         except (Unreadable, Untranslatable) as error:
             return (self._reject(line, error.reason, self._project),)
-        return [self._admit(line, msgspec.json.encode(each), each) for each in translated]
+        return [
+            self._admit(line, msgspec.json.encode(sent), sent, uuid, arrival)
+            for sent, uuid, arrival in translated
+        ]
 
-    def _admit(self, line: Line, raw: bytes, sent: JsonObject) -> Arrival | Rejection:
+    def _admit(
+        self,
+        line: Line,
+        raw: bytes,
+        sent: JsonObject,
+        uuid: bytes | None = None,
+        arrived_at: int | None = None,
+    ) -> Arrival | Rejection:
         try:
             project = self._project or self._named_project(sent)
         except _Refused as error:
             return self._reject(line, error.reason, None)
-        now = None
         if self._live:
-            now = self._clock.now()
+            arrived_at = self._clock.now()
             sent = {name: value for name, value in sent.items() if name != "received_at"}
         try:
             event = read_captured_event(
-                sent, lambda: derive_line_uuid(project, raw, self._occurrence(raw)), now
+                sent,
+                lambda: uuid or derive_line_uuid(project, raw, self._occurrence(raw)),
+                arrived_at,
             )
         except NotACapturedEvent as error:
-            return self._reject(line, error.reason, project, read_times(sent, now).arrival)
+            return self._reject(line, error.reason, project, read_times(sent, arrived_at).arrival)
         arrival = event.arrival
         if arrival is not None and arrival > self._latest:
             self._latest = self._clock.now() + FUTURE_TOLERANCE_MS

@@ -36,12 +36,15 @@ class Database:
 
     def __init__(self, url: str, *, create: bool = False) -> None:
         self.url = _parse(url)
+        self._is_closed = False
         self.is_sqlite = self.url.get_backend_name() == "sqlite"
         self.label = sa.make_url(url).render_as_string(hide_password=True)
         self._engine = self._sqlite(create) if self.is_sqlite else self._postgresql()
 
     def _sqlite(self, create: bool) -> sa.Engine:  # noqa: FBT001
         path = Path(self.url.database or "")
+        if path.is_dir():
+            raise StoreError(f"{self.label} is a directory; name a file in it.")
         if not create and not path.exists():
             raise StoreError(
                 f"There is no database {self.label}; 'personlog init' or 'personlog ingest'"
@@ -114,10 +117,13 @@ class Database:
 
     def close(self) -> None:
         """Close every connection."""
+        self._is_closed = True
         self._engine.dispose()
 
     @contextmanager
     def _one_sentence(self) -> Iterator[None]:
+        if self._is_closed:
+            raise StoreError(f"Database {self.label} was closed; open it again.")
         try:
             yield
         except sa.exc.DBAPIError as error:
@@ -210,7 +216,7 @@ def _parse(text: str) -> sa.URL:
         url = sa.make_url(text)
     except sa.exc.ArgumentError:
         raise StoreError(
-            f"{text!r} is no database URL; write sqlite:///{text or 'personlog.db'} or"
+            f"{text!r} is not a database URL; write sqlite:///{text or 'personlog.db'} or"
             " postgresql://user@host/name."
         ) from None
     backend = url.get_backend_name()

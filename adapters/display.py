@@ -8,6 +8,7 @@ from . import narration, terminal
 from .tables import columns
 
 Rows = Iterable[JsonObject]
+_MEBIBYTE = 1024 * 1024
 
 
 def show_table(rows: Rows, shown: str, empty: str = "none") -> None:
@@ -43,8 +44,15 @@ def show_merges(rows: Rows, *, refused_only: bool = False) -> None:
 
 def show_warnings(rows: Rows) -> None:
     """Print ingestion warnings."""
-    told = ({**row, "details": narration.listed(row["details"], ("eventUuid",))} for row in rows)
-    show_table(told, "position received_at? type details:text", "no warnings")
+    told = (
+        {
+            **row,
+            "input": row["position"],
+            "details": narration.listed(row["details"], ("eventUuid",)),
+        }
+        for row in rows
+    )
+    show_table(told, "input received_at? type details:text", "no warnings")
 
 
 def show_persons(rows: Rows) -> None:
@@ -52,7 +60,7 @@ def show_persons(rows: Rows) -> None:
     told = (
         {
             "person": narration.short_id(each["person_id"]),
-            "distinct_ids": "\n".join(each["distinct_ids"]),
+            "distinct_ids": tuple(each["distinct_ids"]),
             "identified": "yes" if each["is_identified"] else "no",
             "created_at": each["created_at"],
             "properties": narration.listed(each["properties"]),
@@ -62,10 +70,19 @@ def show_persons(rows: Rows) -> None:
     show_table(told, "person distinct_ids:id identified? created_at? properties:text", "nobody")
 
 
+def show_held(rows: Rows) -> None:
+    """Print events being held."""
+    told = ({**row, "input": row["position"]} for row in rows)
+    show_table(told, "input uuid:id distinct_id:id due_at", "nothing is held")
+
+
 def show_events(rows: Rows) -> None:
     """Print captured events."""
-    told = ({**row, "person": narration.short_id(row["person_id"])} for row in rows)
-    shown = "position timestamp event:text distinct_id:id status? person?"
+    told = (
+        {**row, "input": row["position"], "person": narration.short_id(row["person_id"])}
+        for row in rows
+    )
+    shown = "input timestamp event:text distinct_id:id status? person?"
     show_table(told, shown, "no captured events")
 
 
@@ -98,12 +115,17 @@ def show_verdict(found: JsonObject) -> None:
 def show_diagnosis(found: JsonObject) -> None:
     """Print what the doctor found, what is wrong last."""
     lists = ("projects", "projections", "imports", "problems")
-    terminal.print_facts({key: value for key, value in found.items() if key not in lists})
+    facts = {key: value for key, value in found.items() if key not in lists}
+    facts["disk"] = {
+        name.removesuffix("_bytes"): None if size is None else f"{size / _MEBIBYTE:,.1f} MiB"
+        for name, size in found["disk"].items()
+    }
+    terminal.print_facts(facts)
     terminal.print_heading("Projects")
     show_table(found["projects"], "name:id inputs domain_events clock? held writer:text")
     outdated = [each for each in found["projections"] if each["state"] != "current"]
     terminal.print_heading("Projections")
-    show_table(outdated, "name version stored_version state", "all of the version of this code")
+    show_table(outdated, "name version stored_version state", "all up to date")
     if found["imports"]:
         terminal.print_heading("Imports under way, or interrupted: run those again to go on")
         show_table(found["imports"], "source:id lines_stored")
@@ -128,8 +150,8 @@ def _folded(example: JsonObject) -> JsonObject:
     others: Any = example.get("theirs") or example.get("ours")
     return {
         "person": example["person"],
-        "others": "\n".join(others),
-        "distinct_ids": "\n".join(example["distinct_ids"]),
+        "others": tuple(others),
+        "distinct_ids": tuple(example["distinct_ids"]),
     }
 
 

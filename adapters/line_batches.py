@@ -15,6 +15,7 @@ from .sources import OpenSource, Source
 
 BATCH_LINES = 20_000
 BATCH_BYTES = 16 * 1024 * 1024
+_SHOWN = 80
 
 
 class Place(msgspec.Struct, array_like=True):
@@ -148,5 +149,7 @@ class _Batches:
 
 def describe(rejection: Rejection) -> str:
     """Say in one sentence which line was rejected, and why."""
-    shown = rejection.raw[:80].decode(errors="replace")
-    return f"Line {rejection.line} of {rejection.source} is rejected ({rejection.reason}): {shown}"
+    shown = rejection.raw[:_SHOWN].decode(errors="replace") + "…" * (len(rejection.raw) > _SHOWN)
+    return (
+        f"Line {rejection.line} of {rejection.source} is rejected ({rejection.reason}): {shown!r}."
+    )

@@ -18,13 +18,11 @@ def joined(values: object) -> str:
     return ", ".join(str(value) for value in values) if isinstance(values, list) else ""
 
 
-def listed(facts: object, leave_out: tuple[str, ...] = ()) -> str:
+def listed(facts: object, leave_out: tuple[str, ...] = ()) -> tuple[str, ...]:
     """Put an object's members one a line."""
     if not isinstance(facts, dict):
-        return "" if facts is None else compact(facts)
-    return "\n".join(
-        f"{key}: {plain(value)}" for key, value in facts.items() if key not in leave_out
-    )
+        return ("" if facts is None else compact(facts),)
+    return tuple(f"{key}: {plain(value)}" for key, value in facts.items() if key not in leave_out)
 
 
 def plain(value: object) -> str:

@@ -4,12 +4,12 @@ import gzip
 import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import date, datetime
 from itertools import chain, islice
 from pathlib import Path
-from typing import BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 from uuid import UUID
 
 from ..domain.errors import UnreadableSource
@@ -56,7 +56,7 @@ class Source(Protocol):
 
 
 class FileSource:
-    """A file, unpacked if its name ends in ``.gz`` or ``.zst``; ``-`` is standard input."""
+    """A file, unpacked if it is packed by gzip or Zstandard; ``-`` is standard input."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -71,7 +71,7 @@ class FileSource:
         if self.resumable:
             with self.open() as opened:
                 return list(islice(opened.lines(), _HEAD))
-        lines = LineReader(sys.stdin.buffer, self.name).lines()
+        lines = self._standard_input().lines()
         first = list(islice(lines, 1))
         self._read_ahead = _GivenLines(chain(first, lines))
         return first
@@ -83,24 +83,42 @@ class FileSource:
         Raises :class:`UnreadableSource` if it cannot be opened.
         """
         if not self.resumable:
-            yield self._read_ahead or LineReader(sys.stdin.buffer, self.name)
+            yield self._read_ahead or self._standard_input()
             return
         try:
             file = Path(self.name).open("rb", buffering=BUFFER)  # noqa: SIM115 - closed below
         except OSError as error:
             raise UnreadableSource(f"{self.name} cannot be opened: {error.strerror}.") from error
         with file, ExitStack() as unpacking:
-            stream: BinaryIO = file
-            if self.name.endswith(".gz"):
-                stream = _buffered(unpacking.enter_context(gzip.GzipFile(fileobj=file)))
-            elif self.name.endswith(".zst"):
-                stream = _buffered(unpacking.enter_context(zstd.ZstdFile(file)))
-            yield LineReader(stream, self.name, file)
+            yield LineReader(self._unpacked(file, unpacking), self.name, file)
+
+    def _standard_input(self) -> LineReader:
+        stream: BinaryIO = sys.stdin.buffer
+        if not isinstance(stream, io.BufferedReader):
+            stream = io.BufferedReader(cast("io.RawIOBase", stream))
+        return LineReader(self._unpacked(stream, ExitStack()), self.name)
+
+    def _unpacked(self, file: BinaryIO, unpacking: ExitStack) -> BinaryIO:
+        """Unpack what begins as packed data does; the name alone does not tell of a pipe."""
+        begins = cast("Any", file).peek(len(_ZSTANDARD))
+        for packed, suffix, unpacker in _PACKED:
+            if begins.startswith(packed):
+                raw = cast("io.RawIOBase", unpacking.enter_context(unpacker(file)))
+                return cast("BinaryIO", io.BufferedReader(raw, BUFFER))
+            if begins and self.name.endswith(suffix):
+                raise UnreadableSource(f"{self.name} is not {suffix} data, as its name says.")
+        return file
 
 
-def _buffered(unpacked: object) -> BinaryIO:
-    raw = cast("io.RawIOBase", unpacked)
-    return cast("BinaryIO", io.BufferedReader(raw, BUFFER))
+def _gunzip(file: BinaryIO) -> gzip.GzipFile:
+    return gzip.GzipFile(fileobj=file)
+
+
+_ZSTANDARD = b"\x28\xb5\x2f\xfd"
+_PACKED: tuple[tuple[bytes, str, Callable[[BinaryIO], Any]], ...] = (
+    (b"\x1f\x8b", ".gz", _gunzip),
+    (_ZSTANDARD, ".zst", zstd.ZstdFile),
+)
 
 
 class ObjectSource:

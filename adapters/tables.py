@@ -4,16 +4,21 @@ Nothing here decides anything about persons.
 """
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len, chop_cells, set_cell_size
+from rich.cells import cell_len, set_cell_size
 
 from ..domain.json_values import JsonObject, compact
 
 _GAP = 2
 _LEAST_WIDTH = 12
+_EASY_WIDTH = 24
+"""Cells in which a text is easy to read: optional columns give way for it."""
 _MIDDLE = "…"
+_UNITS = re.compile(r"\\u[0-9a-f]{4}|\\[bfnrt]|.", re.DOTALL)
+"""A character, or the escape of one: nothing is cut in the middle of it."""
 
 
 class Column(NamedTuple):
@@ -38,8 +43,18 @@ def columns(*described: str) -> tuple[Column, ...]:
     return tuple(found)
 
 
-def layout(wanted: Sequence[Column], rows: Iterable[JsonObject], width: int) -> list[str]:
-    """Give the lines of a table that is at most ``width`` cells wide where that can be."""
+class Layout(NamedTuple):
+    """The lines of a table, and the names of filled columns that there was no room for."""
+
+    lines: list[str]
+    left_out: list[str]
+
+
+def layout(wanted: Sequence[Column], rows: Iterable[JsonObject], width: int) -> Layout:
+    """Lay out a table that is at most ``width`` cells wide where that can be.
+
+    A value that is a tuple is one line for each of its texts.
+    """
     cells = [[_lines(row.get(column.name)) for column in wanted] for row in rows]
     natural = [
         max(cell_len(line) for line in [column.name, *(line for row in cells for line in row[n])])
@@ -56,7 +71,8 @@ def layout(wanted: Sequence[Column], rows: Iterable[JsonObject], width: int) -> 
             _fitted(row[n], wanted[n].kind, size) for n, size in zip(shown, widths, strict=True)
         ]
         lines += _row_lines(fitted, widths)
-    return lines
+    left_out = [wanted[n].name for n in range(len(wanted)) if filled[n] and n not in shown]
+    return Layout(lines, left_out)
 
 
 def printable(value: object) -> str:
@@ -69,22 +85,36 @@ def shortened(text: str, width: int) -> str:
     """Shorten a text in its middle to ``width`` cells."""
     if cell_len(text) <= width:
         return text
-    tail = (width - 1) // 2
-    end = text[-tail:] if tail else ""
-    while cell_len(end) > tail:
-        end = end[1:]
-    return set_cell_size(text, width - 1 - cell_len(end)).rstrip() + _MIDDLE + end
+    units = _UNITS.findall(text)
+    end = _begun(units[::-1], (width - 1) // 2)[::-1]
+    begun = _begun(units, width - 1 - cell_len("".join(end)))
+    return "".join(begun) + _MIDDLE + "".join(end)
+
+
+def _begun(units: Sequence[str], width: int) -> list[str]:
+    """Take as many units as ``width`` cells hold."""
+    taken: list[str] = []
+    for unit in units:
+        width -= cell_len(unit)
+        if width < 0:
+            break
+        taken.append(unit)
+    return taken
 
 
 def _lines(value: object) -> list[str]:
-    """Write a value for a cell: its own line breaks stay."""
-    text = value if isinstance(value, str) else "" if value is None else compact(value)
-    return [printable(line) for line in text.split("\n")]
+    """Write a value for a cell."""
+    return [*map(printable, value)] if isinstance(value, tuple) else [printable(value)]
 
 
 def _least(column: Column, natural: int) -> int:
     least = max(_LEAST_WIDTH, cell_len(column.name))
     return min(natural, least) if column.kind else natural
+
+
+def _easy(column: Column, natural: int) -> int:
+    easy = min(natural, _EASY_WIDTH) if column.kind == "text" else 0
+    return max(easy, _least(column, natural))
 
 
 def _that_fit(
@@ -96,7 +126,7 @@ def _that_fit(
     """
     shown = [n for n, column in enumerate(wanted) if filled[n] or not column.optional]
     while True:
-        needed = sum(_least(wanted[n], natural[n]) for n in shown) + _GAP * (len(shown) - 1)
+        needed = sum(_easy(wanted[n], natural[n]) for n in shown) + _GAP * (len(shown) - 1)
         spare = [n for n in shown if wanted[n].optional]
         if needed <= width or not spare:
             return shown
@@ -131,12 +161,22 @@ def _folded(line: str, width: int) -> list[str]:
         if cell_len(joined) <= width:
             parts[-1] = joined
             continue
-        pieces = chop_cells(word, width) or [""]
+        pieces = _chopped(word, width)
         if parts[-1]:
             parts += pieces
         else:
             parts[-1:] = pieces
     return parts
+
+
+def _chopped(word: str, width: int) -> list[str]:
+    """Cut a word that is too long into pieces."""
+    units, pieces = _UNITS.findall(word), []
+    while units:
+        piece = _begun(units, width) or units[:1]
+        pieces.append("".join(piece))
+        units = units[len(piece) :]
+    return pieces or [""]
 
 
 def _row_lines(cells: Sequence[Sequence[str]], widths: Sequence[int]) -> list[str]:

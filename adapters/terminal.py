@@ -78,10 +78,12 @@ def print_table(
     if not found:
         print_text(empty)
         return
-    header, *rest = layout(shown, found, _width())
+    (header, *rest), left_out = layout(shown, found, _width())
     print_bold(header)
     for line in rest:
         print_text(line)
+    if left_out:
+        print_note(f"Not shown for want of room: {', '.join(left_out)}; see --json.")
 
 
 def print_facts(facts: JsonObject) -> None:

@@ -82,7 +82,12 @@ def changed(rules: Rules, changes: JsonObject) -> Rules:
         wanted = read_rules({**present, **cleaned(changes), "decider": DECIDER})
     except ValidationError as error:
         first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
+        name, *inside = first["loc"]
+        where = str(name)
+        for part in inside:
+            where += f", {part!r}" if isinstance(part, str) else f", item {part + 1}"
+        if first["type"] == "missing":
+            raise InvalidRules(f"Rule {where} is missing.") from error
         raise InvalidRules(
             f"Rule {where} cannot be {compact(first['input'])}: {first['msg']}."
         ) from error

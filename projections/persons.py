@@ -31,6 +31,7 @@ persons = sa.Table(
 )
 
 _PAGE = 5_000
+_UUID_BYTES = 16
 
 
 class Persons:
@@ -59,6 +60,19 @@ def one_person(connection: sa.Connection, project: int, person_id: PersonId) -> 
         )
     ).first()
     return None if row is None else decode_state(person_id, row.version, row.state)
+
+
+def persons_ending(connection: sa.Connection, project: int, tail: bytes) -> list[Person]:
+    """Give the persons whose ids end in these bytes; it looks through all of them."""
+    rows = connection.execute(
+        sa.select(persons.c.person, persons.c.version, persons.c.state)
+        .where(
+            persons.c.project == project,
+            sa.func.substr(persons.c.person, _UUID_BYTES - len(tail) + 1) == tail,
+        )
+        .order_by(persons.c.person)
+    )
+    return [decode_state(PersonId(person_id), version, state) for person_id, version, state in rows]
 
 
 def all_persons(connection: sa.Connection, project: int) -> Iterator[Person]:

@@ -12,15 +12,15 @@ from .segment import SegmentOptions
 
 
 def in_order_of_arrival(source: Source, format_: Format) -> Source:
-    """Give a source whose lines come in order; our own format is left as it is."""
+    """Give a source whose lines come in order; our own formats are left as they are."""
     translate = translation(format_, SegmentOptions())
-    if translate is None:
+    if translate is None or format_ == "personlog-export":
         return source
 
     def key(line: Line) -> SortKey:
         sent = decoded(line)
         try:
-            sent = translate(sent)[0]
+            sent = translate(sent)[0].sent
         except (Untranslatable, IndexError):
             sent = {}
         times = read_times(sent, None)

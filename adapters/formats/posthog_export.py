@@ -8,17 +8,17 @@ decides nothing here and is kept for comparing. Columns without a meaning here s
 from ...domain.event_time import read_times
 from ...domain.json_values import JsonObject
 from ...domain.project_names import DEFAULT_PROJECT
-from ..arrivals import Untranslatable
+from ..arrivals import Translated, Untranslatable
 from ..captured_json import Unreadable, decode_object
 
 
-def translate(sent: JsonObject) -> list[JsonObject]:
+def translate(sent: JsonObject) -> list[Translated]:
     """Read a row, or the rows of a page of the events API, which has the newest first."""
     if "event" not in sent and isinstance(rows := sent.get("results"), list):
         if not all(isinstance(row, dict) for row in rows):
             raise Untranslatable("not_an_object")
-        return sorted(map(_event, rows), key=_moment)
-    return [_event(sent)]
+        return [Translated(each) for each in sorted(map(_event, rows), key=_moment)]
+    return [Translated(_event(sent))]
 
 
 def _event(row: JsonObject) -> JsonObject:

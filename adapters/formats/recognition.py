@@ -5,10 +5,10 @@ from typing import Literal, get_args
 
 from ...domain.json_values import JsonObject
 from ..arrivals import Translate
-from . import posthog_export
+from . import personlog_export, posthog_export
 from .segment import SegmentOptions, SegmentTranslator
 
-Format = Literal["personlog", "posthog-export", "segment"]
+Format = Literal["personlog", "personlog-export", "posthog-export", "segment"]
 FORMATS: tuple[Format, ...] = get_args(Format)
 
 _CALLS = frozenset({"identify", "track", "page", "screen", "group", "alias"})
@@ -19,6 +19,8 @@ _EXPORTED = "person_id person elements_chain _inserted_at team_id person_propert
 def recognise(objects: Iterable[JsonObject]) -> Format:
     """Tell the format of a source from the first of its objects that says so."""
     for sent in objects:
+        if personlog_export.is_exported(sent):
+            return "personlog-export"
         if _is_call(sent):
             return "segment"
         if "event" not in sent and any(map(_is_exported, _listed(sent.get("results")))):
@@ -32,9 +34,15 @@ def recognise(objects: Iterable[JsonObject]) -> Format:
 
 def translation(format_: Format, options: SegmentOptions) -> Translate | None:
     """Give a fresh translation of one source's objects; None for our own format."""
-    if format_ == "segment":
-        return SegmentTranslator(options)
-    return posthog_export.translate if format_ == "posthog-export" else None
+    match format_:
+        case "segment":
+            return SegmentTranslator(options)
+        case "posthog-export":
+            return posthog_export.translate
+        case "personlog-export":
+            return personlog_export.translate
+        case "personlog":
+            return None
 
 
 def _is_call(sent: JsonObject) -> bool:

@@ -11,7 +11,7 @@ import msgspec
 
 from ...domain.json_values import JsonObject, js_text
 from ...domain.project_names import DEFAULT_PROJECT
-from ..arrivals import Untranslatable
+from ..arrivals import Translated, Untranslatable
 
 AliasDirection = Literal["segment", "rudderstack"]
 
@@ -50,14 +50,14 @@ class SegmentTranslator:
         self._options = options
         self._linked: set[tuple[str, str]] = set()
 
-    def __call__(self, sent: JsonObject) -> list[JsonObject]:
+    def __call__(self, sent: JsonObject) -> list[Translated]:
         """Read a call, or the calls of a ``batch``."""
         if "type" not in sent and isinstance(calls := sent.get("batch"), list):
             if not all(isinstance(call, dict) for call in calls):
                 raise Untranslatable("not_an_object")
             shared = {name: sent[name] for name in ("sentAt", "receivedAt") if name in sent}
-            return [event for call in calls for event in self._call(shared | call)]
-        return self._call(sent)
+            return [Translated(event) for call in calls for event in self._call(shared | call)]
+        return [Translated(event) for event in self._call(sent)]
 
     def _call(self, sent: JsonObject) -> list[JsonObject]:
         user, anonymous = _id(sent.get("userId")), _id(sent.get("anonymousId"))

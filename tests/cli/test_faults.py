@@ -1,5 +1,6 @@
 """What goes wrong is told in one sentence, with exit status 1 and no traceback."""
 
+import gzip
 import json
 import os
 import shutil
@@ -147,7 +148,77 @@ def test_a_file_of_captured_events_that_is_not_there(filled: str) -> None:
 
 
 def test_a_folder_is_no_file_of_captured_events(filled: str, tmp_path: Path) -> None:
-    assert "cannot be opened" in sentence(personlog("--db", filled, "ingest", str(tmp_path)))
+    told = sentence(personlog("--db", filled, "ingest", str(tmp_path)))
+    assert "is a directory; nothing was imported" in told
+
+
+def test_a_database_is_not_made_for_a_file_that_is_not_there(tmp_path: Path) -> None:
+    sentence(personlog("--db", f"sqlite:///{tmp_path / 'new.db'}", "ingest", "missing.jsonl"))
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_no_database(tmp_path: Path) -> None:
+    assert "is a directory" in sentence(personlog("--db", f"sqlite:///{tmp_path}", "persons"))
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_file_that_is_not_packed_as_its_name_says(
+    filled: str, tmp_path: Path, suffix: str
+) -> None:
+    file = tmp_path / f"events.jsonl{suffix}"
+    file.write_text("{}")
+    assert f"is not {suffix} data" in sentence(personlog("--db", filled, "ingest", str(file)))
+
+
+def test_packed_data_is_known_by_its_first_bytes(tmp_path: Path) -> None:
+    file = tmp_path / "events.jsonl"
+    file.write_bytes(gzip.compress(Path(DEMO).read_bytes()))
+    db = f"sqlite:///{tmp_path / 'new.db'}"
+    assert '"stored":23,' in personlog("--db", db, "ingest", str(file), "--json").stdout
+    command = [str(SCRIPT), "--db", db, "ingest", "-", "--json"]
+    found = subprocess.run(command, input=file.read_bytes(), capture_output=True, check=True)
+    assert b'"stored":0,"duplicates":24,' in found.stdout
+
+
+def test_lines_that_are_rejected_are_told(tmp_path: Path) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("these are\nno events\n")
+    found = personlog("--db", f"sqlite:///{tmp_path / 'new.db'}", "ingest", str(file))
+    assert found.exit_code == 0
+    assert "rejected: 2; 'personlog rejected list' shows them. That is every line" in found.stderr
+
+
+@pytest.mark.parametrize("option", ["--project=shop", "--db=sqlite:///a.db", "--debug"])
+def test_an_option_that_stands_before_the_command(filled: str, option: str) -> None:
+    found = personlog("--db", filled, "persons", option)
+    assert found.exit_code == 2
+    assert f"{option.partition('=')[0]} stands before the command" in found.stderr
+
+
+def test_a_database_without_projects_is_empty(tmp_path: Path) -> None:
+    db = f"sqlite:///{tmp_path / 'new.db'}"
+    personlog("--db", db, "init")
+    lists = ["persons", "merges", "warnings", "rejected list", "buffer list", "export persons"]
+    for command in [*lists, "export events", "project list", "projections status"]:
+        found = personlog("--db", db, *command.split())
+        assert (found.exit_code, found.stderr) == (0, ""), command
+    for command in ("digest", "rules show", "buffer status", "projections verify", "replay"):
+        assert personlog("--db", db, *command.split()).exit_code == 0, command
+    assert "'alice'" in sentence(personlog("--db", db, "person", "alice"))
+
+
+def test_a_project_is_to_be_chosen_among_several(tmp_path: Path) -> None:
+    db = f"sqlite:///{tmp_path / 'new.db'}"
+    for name in ("shop", "blog"):
+        personlog("--db", db, "project", "create", name)
+    told = sentence(personlog("--db", db, "persons"))
+    assert "2 projects, and none is called 'default'; choose one with --project" in told
+    assert "'no'" in sentence(personlog("--db", db, "--project", "no", "doctor"))
+
+
+def test_comparing_with_a_file_that_names_no_persons(filled: str) -> None:
+    told = sentence(personlog("--db", filled, "compare", DEMO))
+    assert "names no persons: there is nothing to compare" in told
 
 
 def without_privileges(*command: str) -> "subprocess.CompletedProcess[str]":
@@ -197,7 +268,7 @@ def test_a_read_only_postgresql_session(new_postgres: Callable[[], str]) -> None
         ("--project no projections verify", "'no'"),
         ("rules set no=1", "Rule 'no' cannot be set"),
         ("rules set buffer_seconds=-1", "buffer_seconds cannot be -1"),
-        ("rules set buffer_seconds=soon", "no JSON"),
+        ("rules set buffer_seconds=soon", 'buffer_seconds cannot be "soon"'),
         ("buffer release --until 2999-01-01", "more than 24 hours ahead"),
         ("projections verify no", "'no'; there are distinct_ids"),
         ("projections rebuild no", "'no'; there are distinct_ids"),

@@ -80,6 +80,7 @@ HELD = """
 VARYING = (
     r'(?m)(^seconds  +|"seconds":)[\d.]+',
     r'(?m)(_bytes(?:  +|":))\d+',
+    r"(?m)(^disk\.\w+ +)[\d,.]+",
     r"(SQLite )[\d.]+",
 )
 

@@ -101,6 +101,64 @@ def test_json_is_utf_8_everywhere(db: str, tmp_path: Path) -> None:
     assert json.loads(found.stdout.decode("utf-8"))["distinct_id"] == "jos\u00e9"
 
 
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database whose lists are longer than what a pipe holds."""
+    folder = tmp_path_factory.mktemp("many")
+    lines = [
+        {
+            "event": "$identify",
+            "distinct_id": f"user-{n}",
+            "timestamp": f"2026-01-01T00:{n % 60:02}:00Z",
+            "properties": {"$anon_distinct_id": other, "$set": {"filler": "x" * 200}},
+        }
+        for n in range(2_000)
+        for other in (f"phone-{n}", f"shared-{n // 2}")
+    ]
+    (folder / "many.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    db = f"sqlite:///{folder / 'many.db'}"
+    assert piped("--db", db, "ingest", str(folder / "many.jsonl")).returncode == 0
+    return db
+
+
+@pytest.mark.parametrize(
+    "shown", ["export events", "export persons", "merges --json", "warnings --json", "persons"]
+)
+def test_a_reader_that_goes_away_amid_a_long_list_is_no_error(many: str, shown: str) -> None:
+    command = f"set -o pipefail; '{SCRIPT}' --db '{many}' {shown} | head -n 1"
+    found = subprocess.run(["bash", "-c", command], capture_output=True, check=False)
+    assert found.returncode == 0
+    assert found.stderr.decode() in ("", "There are more; --offset 50 shows the next ones.\n")
+    assert len(found.stdout.splitlines()) == 1
+
+
+def test_a_line_break_in_an_id_makes_no_row(many: str, tmp_path: Path) -> None:
+    line = {
+        "event": "$identify",
+        "distinct_id": "mallory\nalice",
+        "timestamp": "2026-02-01T00:00:00Z",
+        "properties": {"$anon_distinct_id": "m", "$set": {"note": "1\nplan: pro"}},
+    }
+    file = tmp_path / "mallory.jsonl"
+    file.write_text(json.dumps(line))
+    assert piped("--db", many, "ingest", str(file)).returncode == 0
+    for shown in (["persons", "--search", "mallory"], ["history", "m"], ["events", "m"]):
+        text = piped("--db", many, *shown).stdout.decode()
+        assert "\\nalice" in text, shown
+        rows = [line.strip() for line in text.splitlines()]
+        assert not any(row.startswith(("alice", "plan: pro")) for row in rows), shown
+
+
+def test_the_persons_that_tables_show_can_be_asked_for(many: str) -> None:
+    listed = piped("--db", many, "persons", "--limit", "1").stdout.decode().splitlines()
+    short = listed[2].split()[0]
+    found = json.loads(piped("--db", many, "person", short, "--json").stdout)
+    assert found["person_id"].endswith(short)
+    assert piped("--db", many, "history", f"person:{short}").returncode == 0
+    searched = piped("--db", many, "persons", "--search", short, "--json").stdout
+    assert json.loads(searched)["person_id"] == found["person_id"]
+
+
 def test_a_reader_that_goes_away_is_no_error(db: str) -> None:
     for shown in ("export events", "events alice", "history alice"):
         command = f"set -o pipefail; '{SCRIPT}' --db '{db}' {shown} | head -n 1"

@@ -42,8 +42,18 @@ def test_a_missing_database_is_an_error_unless_it_is_to_be_made(tmp_path: Path) 
         personlog.open(url)
     with personlog.open(url, create=True) as opened:
         assert opened.projects() == []
-        with pytest.raises(personlog.UnknownProject):
+        assert opened.resolve("alice") is None
+        assert list(opened.persons()) == []
+        with pytest.raises(personlog.UnknownPerson):
             opened.person("alice")
+    with pytest.raises(personlog.StoreError, match="was closed"):
+        opened.resolve("alice")
+
+
+@pytest.mark.parametrize("given", ["events.jsonl", b"{}", {"event": "x"}])
+def test_one_thing_where_many_are_wanted(log: personlog.Personlog, given: Any) -> None:
+    with pytest.raises(TypeError, match="ingest_files"):
+        log.ingest(given)
 
 
 def test_importing_an_applications_own_objects(url: str) -> None:

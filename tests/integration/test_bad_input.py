@@ -253,12 +253,12 @@ def test_whole_numbers_are_held_to_what_a_double_can_be_on_every_machine(
 
 def test_a_strict_import_stops_and_stores_nothing_of_the_batch(engine: Engine, save: SAVE) -> None:
     whole_batch = [event(number) for number in range(BATCH_LINES)]
-    file = save(*whole_batch, event(5_001), b"no", event(5_002))
-    with pytest.raises(RejectedLine, match=r"5002 .*invalid_json"):
+    file = save(*whole_batch, event(30_001), b"no", event(30_002))
+    with pytest.raises(RejectedLine, match=r"Line 20002 .*invalid_json\): 'no'\. Nothing"):
         engine.ingest([file], IngestOptions(strict=True))
     assert len(exported(engine)) == BATCH_LINES
     assert rejected(engine) == []
-    save(*whole_batch, event(5_001), event(5_002))
+    save(*whole_batch, event(30_001), event(30_002))
     assert counts(engine, file, strict=True)["stored"] == 2
     assert engine.projections.verify(None, ())["equal"]
 

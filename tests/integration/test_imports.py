@@ -14,6 +14,7 @@ from personlog.cli import main
 from personlog.engine import Engine
 from personlog.ingestion import IngestOptions
 
+DEMO = Path(__file__).parents[2] / "demo.jsonl"
 SAMPLES = Path(__file__).parents[1] / "samples"
 EXPORT = str(SAMPLES / "posthog-batch-export.jsonl")
 SEGMENT = str(SAMPLES / "segment.jsonl")
@@ -114,7 +115,7 @@ def test_an_interrupted_import_of_an_export_goes_on(tmp_path: Path) -> None:
     many = [
         {**rows[0], "uuid": f"{n:08x}-0000-4000-8000-000000000000", "distinct_id": f"d{n % 500}",
          "created_at": f"2026-01-05T{10 + n % 7}:00:{n % 60:02}Z"}
-        for n in range(12_000)
+        for n in range(27_000)
     ]  # fmt: skip
     file.write_bytes(gzip.compress("\n".join(map(json.dumps, many)).encode()))
 
@@ -194,3 +195,46 @@ def test_comparing_names_whom_we_joined(db: str, tmp_path: Path) -> None:
     status, found = compared(db, str(answers))
     assert (status, found["joined"], found["unknown"]) == (3, 1, 1)
     assert found["examples"]["joined"][0]["theirs"] == ["p-anon-1", "p-mia"]
+
+
+# What we export ourselves
+
+
+def test_an_export_of_ours_is_decided_alike_elsewhere(url: str, tmp_path: Path) -> None:
+    """Uuids, arrivals and operations that are not in the properties come over too."""
+    sent = tmp_path / "sent.jsonl"
+    sent.write_text(
+        DEMO.read_text()
+        + json.dumps({"event": "x", "distinct_id": "z", "uuid": "none", "timestamp": "2026-04-01"})
+        + "\n"
+        + json.dumps(
+            {"event": "x", "distinct_id": "y", "$set": {"a": 1}, "timestamp": "2026-04-02"}
+        )
+    )
+    exported = tmp_path / "exported.jsonl"
+    with Engine.open(f"sqlite:///{tmp_path / 'first.db'}", create=True) as first:
+        first.ingest([str(sent)])
+        with first.read(None) as queries:
+            rows = list(queries.events())
+        exported.write_text("\n".join(map(json.dumps, rows)))
+        expected = first.digest(None)
+    with Engine.open(url, create=True) as second:
+        report = second.ingest([str(exported)])
+        assert "is read as personlog-export" in report.notes[0]
+        assert (report.counts["stored"], report.counts["rejected"]) == (len(rows), 0)
+        assert second.digest(None) == expected
+        assert second.ingest([str(exported)]).counts["stored"] == 0
+        with second.read(None) as queries:
+            again = list(queries.events())
+    assert [each["input"] for each in again] == [each["input"] for each in rows]
+    assert again == rows
+
+
+def test_a_row_that_is_no_export_of_ours(db: str, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    row = {"input": {}, "position": 1, "uuid": "u", "received_at": "2026-01-01", "arrived_at": "x"}
+    file.write_text(json.dumps({**row, "stamped_person_id": None}))
+    found = personlog("--db", db, "ingest", str(file), "--json")
+    assert '"rejected":1,' in found.stdout
+    (told,) = lines(personlog("--db", db, "rejected", "list", "--json"))
+    assert told["reason"] == "not_an_export"

@@ -114,8 +114,15 @@ def test_an_unfit_value_is_refused_with_rule_and_value(key: str, value: Any, sho
 )
 def test_an_unfit_filter_is_refused_with_its_place(change: JsonObject, where: str) -> None:
     filters = [FILTER, {**FILTER, **change}]
-    with pytest.raises(InvalidRules, match=rf"^Rule internal_user_filters\.1\.{where} cannot be "):
+    with pytest.raises(
+        InvalidRules, match=rf"^Rule internal_user_filters, item 2, '{where}' cannot be "
+    ):
         changed(DEFAULT_RULES, {"internal_user_filters": filters})
+
+
+def test_what_a_filter_lacks_is_named() -> None:
+    with pytest.raises(InvalidRules, match=r"internal_user_filters, item 1, 'type' is missing\.$"):
+        changed(DEFAULT_RULES, {"internal_user_filters": [{"key": "email", "operator": "is_set"}]})
 
 
 @pytest.mark.parametrize("operator", ["exact", "is_not", "icontains", "not_icontains", "regex"])

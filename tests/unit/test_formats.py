@@ -16,9 +16,8 @@ LATER = "2026-01-07T08:00:01Z"
 
 
 def segment(sent: Json, **options: Any) -> list[Json]:
-    return SegmentTranslator(SegmentOptions(**options))(
-        {"messageId": "m-1", "timestamp": WHEN, "receivedAt": LATER, **sent}
-    )
+    call = {"messageId": "m-1", "timestamp": WHEN, "receivedAt": LATER, **sent}
+    return [each.sent for each in SegmentTranslator(SegmentOptions(**options))(call)]
 
 
 def told(events: list[Json]) -> list[Json]:
@@ -127,7 +126,11 @@ def test_rudderstack_means_the_reverse_by_an_alias() -> None:
 
 
 def test_a_track_links_its_two_ids_once_if_it_is_told_to() -> None:
-    translate = SegmentTranslator(SegmentOptions(link_on_track=True))
+    translator = SegmentTranslator(SegmentOptions(link_on_track=True))
+
+    def translate(call: Json) -> list[Json]:
+        return [each.sent for each in translator(call)]
+
     call = {"type": "track", "userId": "u", "anonymousId": "a", "event": "x", "messageId": "m"}
     link, event = translate(call)
     assert (link["event"], link["distinct_id"]) == ("$identify", "u")
@@ -189,7 +192,10 @@ def test_a_batch_is_its_calls_with_the_times_of_the_batch() -> None:
     found = SegmentTranslator(SegmentOptions())(
         {"batch": calls, "sentAt": "s", "receivedAt": LATER}
     )
-    assert [(each["event"], each["received_at"]) for each in found] == [("a", LATER), ("b", LATER)]
+    assert [(each.sent["event"], each.sent["received_at"]) for each in found] == [
+        ("a", LATER),
+        ("b", LATER),
+    ]
 
 
 ROW = {
@@ -205,13 +211,15 @@ ROW = {
 
 def test_a_row_of_a_batch_export() -> None:
     assert posthog_export.translate(ROW) == [
-        {**ROW, "project": "default", "received_at": LATER},
+        ({**ROW, "project": "default", "received_at": LATER}, None, None),
     ]
 
 
 def test_older_and_packed_columns_of_an_export() -> None:
     row = {**ROW, "properties": '{"a":1}', "set": '{"b":2}', "set_once": {"c": 3}}
-    (event,) = posthog_export.translate({**row, "created_at": None, "sent_at": "x", "offset": 5})
+    ((event, _, _),) = posthog_export.translate(
+        {**row, "created_at": None, "sent_at": "x", "offset": 5}
+    )
     assert (event["properties"], event["$set"], event["$set_once"]) == (
         {"a": 1},
         {"b": 2},
@@ -231,7 +239,10 @@ def test_a_page_of_the_events_api_is_turned_into_order() -> None:
     rows = [{"event": name, "id": name, "timestamp": when} for name, when in
             (("new", LATER), ("old", WHEN))]  # fmt: skip
     found = posthog_export.translate({"results": rows, "next": None})
-    assert [(each["event"], each["uuid"]) for each in found] == [("old", "old"), ("new", "new")]
+    assert [(each.sent["event"], each.sent["uuid"]) for each in found] == [
+        ("old", "old"),
+        ("new", "new"),
+    ]
 
 
 @pytest.mark.parametrize(

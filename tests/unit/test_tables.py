@@ -20,7 +20,7 @@ ROW = {
 
 
 def test_all_is_shown_where_there_is_room() -> None:
-    assert layout(SHOWN, [ROW], 140) == [
+    assert layout(SHOWN, [ROW], 140).lines == [
         "position  at                    own_id                              what"
         "                          more",
         "─" * 108,
@@ -30,20 +30,19 @@ def test_all_is_shown_where_there_is_room() -> None:
 
 
 def test_optional_columns_give_way_first_then_ids_are_shortened_and_texts_fold() -> None:
-    assert layout(SHOWN, [ROW], 80) == [
-        "position  at                    own_id             what               more",
+    assert layout(SHOWN, [ROW], 80).lines == [
+        "position  at                    own_id                   what",
         "─" * 80,
-        "7         2026-03-02T09:12:30Z  a-very-l…23456789  identify of alice  0123456789",
-        " " * 51 + "with phone",
+        "7         2026-03-02T09:12:30Z  a-very-long…-0123456789  identify of alice with",
+        " " * 57 + "phone",
     ]
-    assert layout(SHOWN, [ROW], 64) == [
-        "position  at                    own_id           what",
+    assert layout(SHOWN, [ROW], 64).lines == [
+        "position  own_id                      what",
         "─" * 64,
-        "7         2026-03-02T09:12:30Z  a-very-…3456789  identify of",
-        " " * 49 + "alice with",
-        " " * 49 + "phone",
+        "7         a-very-long-d…d-0123456789  identify of alice with",
+        " " * 38 + "phone",
     ]
-    assert layout(SHOWN, [ROW], 40) == [
+    assert layout(SHOWN, [ROW], 40).lines == [
         "position  own_id          what",
         "─" * 40,
         "7         a-very-…456789  identify of",
@@ -53,7 +52,7 @@ def test_optional_columns_give_way_first_then_ids_are_shortened_and_texts_fold()
 
 
 def test_what_cannot_give_way_stays_whole() -> None:
-    assert layout(columns("a", "b"), [{"a": "x" * 9, "b": "y" * 9}], 10) == [
+    assert layout(columns("a", "b"), [{"a": "x" * 9, "b": "y" * 9}], 10).lines == [
         "a          b",
         "─" * 10,
         "xxxxxxxxx  yyyyyyyyy",
@@ -61,13 +60,18 @@ def test_what_cannot_give_way_stays_whole() -> None:
 
 
 def test_missing_and_structured_values() -> None:
-    rows: list[dict[str, Any]] = [{"a": None, "b": [1, {"c": True}]}, {"b": "two\nlines"}]
-    assert layout(columns("a", "b:text"), rows, 80) == [
-        "a  b",
-        "─" * 17,
-        '   [1,{"c":true}]',
-        "   two",
-        "   lines",
+    rows: list[dict[str, Any]] = [
+        {"a": None, "b": [1, {"c": True}]},
+        {"b": ("two", "lines")},
+        {"a": "no\nrow"},
+    ]
+    assert layout(columns("a", "b:text"), rows, 80).lines == [
+        "a        b",
+        "─" * 23,
+        '         [1,{"c":true}]',
+        "         two",
+        "         lines",
+        "no\\nrow",
     ]
 
 
@@ -78,6 +82,7 @@ def test_missing_and_structured_values() -> None:
         ("abcdefghij", 9, "abcd…ghij"),
         ("abcdefghij", 8, "abcd…hij"),
         ("日本語テキスト", 8, "日本…ト"),
+        (r"a\u0007b\u0007c\u0007d", 12, r"a\u0007b…d"),
     ],
 )
 def test_ids_are_shortened_in_their_middle(text: str, width: int, found: str) -> None:
@@ -94,5 +99,11 @@ texts = st.text(st.characters(codec="utf-8"), max_size=60)
 @given(st.lists(st.tuples(texts, texts), max_size=5), st.integers(40, 200))
 def test_no_line_is_wider_than_the_terminal(rows: list[tuple[str, str]], width: int) -> None:
     found = layout(columns("a:id", "b:text"), [{"a": a, "b": b} for a, b in rows], width)
-    assert all(cell_len(line) <= width for line in found)
-    assert all(line.isprintable() for line in found)
+    assert all(cell_len(line) <= width for line in found.lines)
+    assert all(line.isprintable() for line in found.lines)
+    assert len(found.lines) >= 2 + len(rows)
+
+
+def test_what_there_is_no_room_for_is_told() -> None:
+    assert layout(SHOWN, [ROW], 140).left_out == []
+    assert layout(SHOWN, [ROW], 40).left_out == ["at", "more"]
