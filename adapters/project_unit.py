@@ -4,7 +4,6 @@ It works in pages, so that however many held events fall due at once, memory sta
 pages belong to the caller's transaction.
 """
 
-from collections import Counter
 from collections.abc import Callable, Sequence
 
 import msgspec
@@ -227,8 +226,7 @@ class ProjectUnit:
         walk = Walk(
             head.name, self._rules, self._known.holders, head.log_head, due, read_properties
         )
-        for arrival in arrivals:
-            walk.arrive(arrival)
+        walk.arrive(arrivals)
         if last is not None:
             walk.release_until(last[0], last)
         self._write(walk, arrivals)
@@ -260,21 +258,20 @@ class ProjectUnit:
         self._known.persons.update(walk.touched)
         head.log_head = walk.log_head
         self._rules = walk.rules
-        self._count(walk, arrivals)
+        self._count(walk, arrivals, recorded)
 
-    def _count(self, walk: Walk, arrivals: Sequence[Input]) -> None:
+    def _count(self, walk: Walk, arrivals: Sequence[Input], recorded: Recorded) -> None:
         outcome = self.outcome
         outcome.released += len(walk.released)
         for each in arrivals:
             if each.status is not Status.ATTRIBUTED or each.due_at is not None:
                 outcome.held += each.due_at is not None
                 outcome.dropped += each.status is Status.DROPPED
-        kinds = Counter(type(each.event) for each in walk.recorded)
         outcome.domain_events += len(walk.recorded)
-        outcome.persons_created += kinds[PersonCreated]
-        outcome.merges += kinds[PersonAbsorbed]
-        outcome.refusals += kinds[MergeRefused]
-        outcome.warnings += kinds[MergeRefused] + kinds[IngestionWarningRaised]
+        outcome.persons_created += recorded.count(PersonCreated)
+        outcome.merges += recorded.count(PersonAbsorbed)
+        outcome.refusals += recorded.count(MergeRefused)
+        outcome.warnings += recorded.count(MergeRefused) + recorded.count(IngestionWarningRaised)
 
 
 def _distinct_ids(inputs: Sequence[Input]) -> set[str]:

@@ -4,7 +4,7 @@ The order is ``processed_at``, then releases before arrivals and commands, then 
 event held here and due later in the same walk is released by it too.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 
 from .buffer import due_at, is_held
@@ -69,19 +69,23 @@ class Walk:
             self.released.append(released)
             self._process(released, released.event, due)
 
-    def arrive(self, arrival: Input) -> None:
-        """Let time pass up to an input's arrival, then hold it or process it."""
-        held = self._held
-        if held and held[0][0] <= arrival.arrived_at:
-            self.release_until(arrival.arrived_at)
-        event = arrival.event
-        if event is None:
-            self._obey(arrival)
-            return
-        own = self._holders.get(event.distinct_id)
-        if event.plain and own is not None and not self.rules.auto_person_properties:
-            arrival.person = own.person_id  # nothing to hold, and decide() has nothing to say
-            return
+    def arrive(self, arrivals: Iterable[Input]) -> None:
+        """Let time pass up to each input's arrival, then hold it or process it."""
+        held, holder_of = self._held, self._holders.get
+        for arrival in arrivals:
+            if held and held[0][0] <= arrival.arrived_at:
+                self.release_until(arrival.arrived_at)
+            event = arrival.event
+            if event is None:
+                self._obey(arrival)
+                continue
+            own = holder_of(event.distinct_id)
+            if own is not None and event.plain and not self.rules.auto_person_properties:
+                arrival.person = own.person_id  # nothing to hold; decide() has nothing to say
+            else:
+                self._arrive(arrival, event, own)
+
+    def _arrive(self, arrival: Input, event: CapturedEvent, own: Person | None) -> None:
         for warning in event.warnings:
             self._record_for_input(
                 arrival,

@@ -36,8 +36,9 @@ class DistinctIds:
     def apply(self, statements: Statements, recorded: Recorded) -> None:
         """Take each ID to the last person that got it."""
         holders: dict[str, bytes] = {}
-        for entry in recorded.events:
-            holders.update(dict.fromkeys(moved_ids(entry.event), entry.stream))
+        for entry in recorded.moves():
+            for moved in moved_ids(entry.event):
+                holders[moved] = entry.stream
         project = recorded.project
         statements.upsert(
             "distinct_ids", [(project, held, person) for held, person in sorted(holders.items())]

@@ -43,7 +43,7 @@ class IdHistory:
         began: list[tuple[int, str, int, int | None, bytes]] = []
         current: dict[str, int] = {}
         ended: list[tuple[int, str, int]] = []
-        for entry in recorded.events:
+        for entry in recorded.moves():
             is_new = isinstance(entry.event, DistinctIdAdded)
             for moved in moved_ids(entry.event):
                 if moved in current:

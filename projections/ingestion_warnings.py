@@ -1,12 +1,12 @@
 """``ingestion_warnings``: what senders should be told, one row for each warning, unsampled."""
 
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 import sqlalchemy as sa
 
-from ..domain.events import IngestionWarningRaised, MergeRefused, RecordedEvent
+from ..domain.events import IngestionWarningRaised, MergeRefused
 from ..domain.json_values import JsonObject
 from ..domain.ports import Statements
 from ..domain.recorded import Recorded
@@ -48,29 +48,17 @@ class IngestionWarnings:
     def apply(self, statements: Statements, recorded: Recorded) -> None:
         """Add a row for each warning."""
         rows = []
-        for entry in recorded.events:
-            found = _warning(entry)
-            if found is not None:
-                cause = entry.event.cause
-                rows.append(
-                    (
-                        recorded.project,
-                        entry.position,
-                        cause.position,
-                        cause.uuid,
-                        found[0],
-                        _encode(found[1]),
-                    )
-                )
+        for entry in recorded.of(IngestionWarningRaised, MergeRefused):
+            kind, details = _warning(entry.event)
+            cause = entry.event.cause
+            place = (recorded.project, entry.position, cause.position, cause.uuid)
+            rows.append((*place, kind, _encode(details)))
         statements.insert("ingestion_warnings", rows)
 
 
-def _warning(entry: RecordedEvent) -> tuple[str, JsonObject] | None:
-    event = entry.event
+def _warning(event: Any) -> tuple[str, JsonObject]:
     if isinstance(event, IngestionWarningRaised):
         return event.type, event.details
-    if not isinstance(event, MergeRefused):
-        return None
     if event.reason == "already_identified":
         return "cannot_merge_already_identified", {
             "sourcePersonDistinctId": event.other_id,

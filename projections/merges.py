@@ -1,7 +1,7 @@
 """``merges``: the audit of every merge and every refusal, with its reason."""
 
 from collections.abc import Iterator
-from typing import ClassVar, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import sqlalchemy as sa
 
@@ -60,22 +60,19 @@ class Merges:
 
     def apply(self, statements: Statements, recorded: Recorded) -> None:
         """Add a row for each merge and each refusal."""
-        rows = [row for entry in recorded.events if (row := _row(entry)) is not None]
-        statements.insert("merges", [(recorded.project, *row) for row in rows])
+        told = recorded.of(PersonAbsorbed, MergeRefused)
+        statements.insert("merges", [(recorded.project, *_row(entry)) for entry in told])
 
 
-def _row(entry: RecordedEvent) -> MergeRow | None:
-    event = entry.event
-    persons: tuple[bytes | None, bytes | None]
+def _row(entry: RecordedEvent) -> MergeRow:
+    event: Any = entry.event
+    survivor: bytes | None = None
+    absorbed: bytes | None = None
     if isinstance(event, PersonAbsorbed):
         outcome, reason = "merged", str(event.link)
-        persons = (entry.stream, parse_uuid(event.absorbed))
-    elif isinstance(event, MergeRefused):
-        outcome, reason = "refused", str(event.reason)
-        persons = (None, None)
+        survivor, absorbed = entry.stream, parse_uuid(event.absorbed)
     else:
-        return None
-    survivor, absorbed = persons
+        outcome, reason = "refused", str(event.reason)
     return MergeRow(
         entry.position,
         outcome,

@@ -1,6 +1,6 @@
 """``rule_sets``: every rule set a project ever had, and the log position it began at."""
 
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import msgspec
 import sqlalchemy as sa
@@ -35,16 +35,10 @@ class RuleSets:
 
     def apply(self, statements: Statements, recorded: Recorded) -> None:
         """Add a row for each change of the rules."""
-        rows = [
-            (
-                recorded.project,
-                entry.event.rule_set["version"],
-                entry.position,
-                _encode(entry.event.rule_set),
-            )
-            for entry in recorded.events
-            if isinstance(entry.event, RulesSet)
-        ]
+        rows = []
+        for entry in recorded.of(RulesSet):
+            rule_set = cast("RulesSet", entry.event).rule_set
+            rows.append((recorded.project, rule_set["version"], entry.position, _encode(rule_set)))
         statements.insert("rule_sets", rows)
 
 

@@ -192,7 +192,7 @@ def walk_of(
     holders = {} if holders is None else holders
     walk = Walk(PROJECT, rules, holders, log_head, list(held), sent_properties)
     for each in inputs:
-        walk.arrive(each)
+        walk.arrive([each])
     return walk
 
 

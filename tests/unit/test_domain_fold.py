@@ -126,7 +126,12 @@ def test_a_page_is_folded_to_the_persons_it_touches() -> None:
     recorded = fold.add(PAGE)
     user = Person(USER, version=2, created_at=EARLIER, distinct_ids=["user"])
     device = Person(DEVICE, version=1, created_at=EARLIER)
-    assert recorded == (7, PAGE, {USER: user, DEVICE: device})
+    assert (recorded.project, recorded.events) == (7, PAGE)
+    assert recorded.persons == {USER: user, DEVICE: device}
+    assert recorded.of(RulesSet, DistinctIdAdded) == [PAGE[3], PAGE[4]]
+    assert recorded.of(DistinctIdAdded) == recorded.moves() == [PAGE[3]]
+    assert recorded.of(PersonAbsorbed) == []
+    assert (recorded.count(PersonCreated), recorded.count(PersonAbsorbed)) == (2, 0)
     assert (fold.project, fold.position, fold.persons) == (7, 5, {USER: user, DEVICE: device})
 
 

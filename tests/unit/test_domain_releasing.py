@@ -118,7 +118,7 @@ def test_events_that_earlier_walks_held_are_released_in_the_same_order() -> None
     held = [captured(position, ARRIVED, page(f"id {position}")) for position in (1, 2, 3, 4)]
     walk_of(held)
     walk = walk_of([], held=[held[2], held[3], held[0], held[1]])
-    walk.arrive(captured(5, DUE, page("late")))
+    walk.arrive([captured(5, DUE, page("late"))])
     assert released(walk) == [1, 2, 3, 4]
 
 
