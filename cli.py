@@ -165,6 +165,14 @@ def init(session: Session, json_: bool) -> None:
     is_flag=True,
     help="Segment's format: a 'track' that names both IDs links them, as an 'identify' would.",
 )
+@click.option(
+    "--durability",
+    type=click.Choice(["full", "normal"]),
+    default="full",
+    show_default=True,
+    help="With 'normal' a crash of the machine may undo the last transactions; importing the file"
+    " again makes up for them.",
+)
 @as_json
 @click.pass_obj
 def ingest(
@@ -175,6 +183,7 @@ def ingest(
     format_: Format | Literal["auto"],
     alias_direction: AliasDirection,
     link_on_track: bool,
+    durability: str,
     json_: bool,
 ) -> None:
     """Store captured events from JSON lines; '-' is standard input, .gz and .zst are unpacked.
@@ -193,6 +202,7 @@ def ingest(
             strict=strict,
             live=clock == "system",
             apart=True,
+            durable=durability == "full",
             format=format_,
             segment=SegmentOptions(alias_direction, link_on_track),
             on_progress=on_progress,

@@ -5,7 +5,7 @@ and :mod:`.domain.processing`; ``docs/walkthrough.md`` follows one all the way.
 """
 
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Self
 
@@ -132,8 +132,14 @@ class Engine:
         opened = [FileSource(each) if isinstance(each, str) else each for each in sources]
         return Ingestion(self.database, self.clock, self._unit_of_work, options).run(opened)
 
-    def _unit_of_work(self, on_wait: Callable[[str], None]) -> UnitOfWork:
-        return UnitOfWork(self.database, operations.TABLES, LOOKUPS, on_wait=on_wait)
+    def _unit_of_work(self, options: IngestOptions) -> UnitOfWork:
+        return UnitOfWork(
+            self.database,
+            operations.TABLES,
+            LOOKUPS,
+            on_wait=options.on_wait,
+            durable=options.durable,
+        )
 
     def _order(self, project: str, command: Command) -> Outcome:
         with UnitOfWork(self.database, operations.TABLES, LOOKUPS, leased=False) as unit_of_work:

@@ -44,7 +44,8 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     ``project`` overrides what lines say; ``strict`` stops at the first line that is rejected;
     ``live`` takes arrivals from the machine's clock. Lines of another ``format`` are read as
     the captured events they stand for, in order of arrival. With ``apart`` large files are read
-    in a process of its own, which needs ``sys.executable`` to be Python.
+    in a process of its own, which needs ``sys.executable`` to be Python. Unless ``durable``, a
+    crash of the machine may undo the last transactions, which the next import then repeats.
     """
 
     project: str | None = None
@@ -53,6 +54,7 @@ class IngestOptions(msgspec.Struct, frozen=True, kw_only=True):
     format: Format | Literal["auto"] = "auto"
     segment: SegmentOptions = SegmentOptions()
     apart: bool = False
+    durable: bool = True
     on_progress: Callable[[Progress], None] = _ignore
     on_wait: Callable[[str], None] = _ignore
 
@@ -71,7 +73,7 @@ class Ingestion:
         self,
         database: Database,
         clock: Clock,
-        open_unit_of_work: Callable[[Callable[[str], None]], AbstractContextManager[UnitOfWork]],
+        open_unit_of_work: Callable[[IngestOptions], AbstractContextManager[UnitOfWork]],
         options: IngestOptions,
     ) -> None:
         self._database = database
@@ -94,7 +96,7 @@ class Ingestion:
         with self._database.read() as connection:
             tokens = find_tokens(connection)
         paused = paused_collector() if files and not self._options.live else nullcontext()
-        with paused, self._open_unit_of_work(self._options.on_wait) as unit_of_work:
+        with paused, self._open_unit_of_work(self._options) as unit_of_work:
             for source in sources:
                 self._import(source, tokens, unit_of_work)
         with self._database.read() as connection:

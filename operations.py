@@ -25,13 +25,13 @@ from .domain.fold import Fold
 from .domain.inputs import Input
 from .domain.json_values import JsonObject
 from .domain.person import Person
-from .domain.person_state import encode_state
+from .domain.person_state import decode_state
 from .domain.ports import Projection, Statements
 from .domain.recorded import Recorded
 from .domain.stamping import Stamp, fold_stamps
 from .domain.uuids import uuid_text
 from .projections import registry
-from .projections.persons import all_persons
+from .projections.persons import all_persons, stored_states
 
 STAMPS = "stamps"
 STAMPS_VERSION = 1
@@ -200,25 +200,21 @@ def replay(connection: sa.Connection, head: Head, on_progress: OnProgress) -> Re
         for _ in _folded(connection, fold, head, on_progress):
             pass
     except BrokenLog as error:
-        return Replayed(fold.position, len(fold.persons), _broken(head, error))
-    folded = len(fold.persons)
+        return Replayed(fold.position, len(fold.person_ids()), _broken(head, error))
+    missing = set(fold.person_ids())
     try:
-        for stored in all_persons(connection, head.id):
-            replayed = fold.persons.pop(stored.person_id, None)
-            if replayed is None or not same_person(stored, replayed):
-                difference = _person_difference(head, stored, replayed)
+        for person_id, version, state in stored_states(connection, head.id):
+            missing.discard(person_id)
+            if not fold.has(person_id, version, state):
+                stored = decode_state(person_id, version, state)
+                difference = _person_difference(head, stored, fold.person(person_id))
                 break
     except msgspec.MsgspecError as error:
         message = f"The state of a person cannot be read: {error}."
         difference = {"what": "persons", "project": head.name, "message": message}
-    if difference is None and fold.persons:
-        difference = _person_difference(head, None, fold.persons[min(fold.persons)])
-    return Replayed(fold.position, folded, difference)
-
-
-def same_person(one: Person, other: Person) -> bool:
-    """Tell whether two persons are the same in every field."""
-    return encode_state(one) == encode_state(other) and one.version == other.version
+    if difference is None and missing:
+        difference = _person_difference(head, None, fold.person(min(missing)))
+    return Replayed(fold.position, len(fold.person_ids()), difference)
 
 
 def _person_difference(head: Head, stored: Person | None, replayed: Person | None) -> JsonObject:

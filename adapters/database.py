@@ -17,10 +17,13 @@ from ..domain.errors import StoreError
 BUSY_TIMEOUT_SECONDS = 30.0
 """How long a writer waits for another one on SQLite."""
 
+_READING_CACHE, _WRITING_CACHE = -8_192, -65_536
+"""SQLite's page cache in kibibytes; importing finds its rows in it."""
+
 _SQLITE_PRAGMAS = (
     "PRAGMA synchronous = FULL",
     "PRAGMA wal_autocheckpoint = 8000",
-    "PRAGMA cache_size = -65536",
+    f"PRAGMA cache_size = {_READING_CACHE}",
     "PRAGMA temp_store = FILE",
 )
 _ON_BEGIN = "personlog_on_begin"
@@ -88,10 +91,30 @@ class Database:
         )
 
     @contextmanager
-    def connect(self) -> Iterator[sa.Connection]:
-        """Keep one connection, whose session (and its locks) lasts until the block ends."""
+    def connect(self, *, durable: bool = True) -> Iterator[sa.Connection]:
+        """Keep one connection for writing; its session, and its locks, last until the block ends.
+
+        What it commits survives a crash of the machine; unless ``durable``, only one of the
+        process, and a crash of the machine may undo the last transactions, whole ones.
+        """
         with self._one_sentence(), self._engine.connect() as connection:
-            yield connection
+            settings, usual = self._writing(durable=durable)
+            _set(connection, settings)
+            try:
+                yield connection
+            finally:
+                if not getattr(driver(connection), "broken", False):
+                    _set(connection, usual)
+
+    def _writing(self, *, durable: bool) -> tuple[list[str], list[str]]:
+        """Give the settings of a writing session, and those to go back to."""
+        if self.is_sqlite:
+            wanted = [f"PRAGMA cache_size = {_WRITING_CACHE}"]
+            usual = [f"PRAGMA cache_size = {_READING_CACHE}", "PRAGMA synchronous = FULL"]
+            return wanted + ["PRAGMA synchronous = NORMAL"] * (not durable), usual
+        if durable:
+            return [], []
+        return ["SET synchronous_commit TO off"], ["RESET synchronous_commit"]
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
@@ -106,7 +129,7 @@ class Database:
     def write(self, connection: sa.Connection | None = None) -> Iterator[sa.Connection]:
         """Write in one transaction, on ``connection`` if one is kept; an error undoes it all."""
         if connection is None:
-            with self.connect() as fresh, self.write(fresh):
+            with self._one_sentence(), self._engine.connect() as fresh, self.write(fresh):
                 yield fresh
             return
         with self._one_sentence():
@@ -178,6 +201,18 @@ def _switch_to_wal(connection: sqlite3.Connection) -> None:
             if "locked" not in str(error) or time.monotonic() > give_up:
                 raise
             time.sleep(0.02)
+
+
+def _set(connection: sa.Connection, settings: list[str]) -> None:
+    """Change settings of a session, outside any transaction."""
+    if not settings:
+        return
+    cursor = driver(connection).cursor()
+    for setting in settings:
+        cursor.execute(setting)
+    cursor.close()
+    if connection.dialect.name != "sqlite":
+        driver(connection).commit()
 
 
 def is_conflict(error: BaseException | None) -> bool:

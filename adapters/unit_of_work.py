@@ -50,7 +50,8 @@ class UnitOfWork:
 
     Use it as a context manager. ``tables`` are all tables by name; ``on_wait`` is told the
     project for whose lease it has to wait, and without ``leased`` it waits for none: right for a
-    single order, which must not stand behind an import. ``projects`` are those that were written.
+    single order, which must not stand behind an import. Unless ``durable``, a crash of the machine
+    may undo its last transactions. ``projects`` are those that were written.
     """
 
     def __init__(
@@ -61,6 +62,7 @@ class UnitOfWork:
         *,
         on_wait: Callable[[str], None] = lambda _name: None,
         leased: bool = True,
+        durable: bool = True,
         limits: Limits = Limits(),  # noqa: B008 - it is frozen
     ) -> None:
         self._database = database
@@ -68,13 +70,14 @@ class UnitOfWork:
         self._lookups = lookups
         self._on_wait = on_wait
         self._leased = leased
+        self._durable = durable
         self._limits = limits
         self._known: dict[str, Known] = {}
         self.projects: set[str] = set()
         self._open = contextlib.ExitStack()
 
     def __enter__(self) -> Self:
-        self._connection = self._open.enter_context(self._database.connect())
+        self._connection = self._open.enter_context(self._database.connect(durable=self._durable))
         self._lease: Lease | None = None
         if self._leased and not self._database.is_sqlite:
             self._lease = Lease(self._connection, self._on_wait)

@@ -30,7 +30,7 @@ persons = sa.Table(
     comment="Every person there ever was, with its state, which is also the snapshot.",
 )
 
-_PAGE = 5_000
+_PAGE = 500
 _UUID_BYTES = 16
 
 
@@ -77,6 +77,12 @@ def persons_ending(connection: sa.Connection, project: int, tail: bytes) -> list
 
 def all_persons(connection: sa.Connection, project: int) -> Iterator[Person]:
     """Give every person in order of its id, absorbed ones too."""
+    for person_id, version, state in stored_states(connection, project):
+        yield decode_state(person_id, version, state)
+
+
+def stored_states(connection: sa.Connection, project: int) -> Iterator[tuple[PersonId, int, bytes]]:
+    """Give every person's id, version and state as stored, in order of the ids."""
     query = (
         sa.select(persons.c.person, persons.c.version, persons.c.state)
         .where(persons.c.project == project)
@@ -84,4 +90,4 @@ def all_persons(connection: sa.Connection, project: int) -> Iterator[Person]:
     )
     with connection.execute(query, execution_options={"yield_per": _PAGE}) as rows:
         for person_id, version, state in rows:
-            yield decode_state(PersonId(person_id), version, state)
+            yield PersonId(person_id), version, state

@@ -471,3 +471,15 @@ def test_stored_topics_resolve_in_a_fresh_process() -> None:
         [sys.executable, "-c", RESOLVER, *TOPICS], check=True, capture_output=True, text=True
     )
     assert resolved.stdout.split() == list(TOPICS.values())
+
+
+@pytest.mark.parametrize("durable", [True, False])
+def test_durability_is_that_of_the_session_that_writes(engine: Engine, durable: bool) -> None:
+    """And of no other one, before or after."""
+    show = "PRAGMA synchronous" if engine.database.is_sqlite else "SHOW synchronous_commit"
+    full, less = (2, 1) if engine.database.is_sqlite else ("on", "off")
+    with engine.database.connect(durable=durable) as connection, connection.begin():
+        expected = full if durable else less
+        assert connection.exec_driver_sql(show).scalar() == expected
+    with engine.database.connect() as connection, connection.begin():
+        assert connection.exec_driver_sql(show).scalar() == full

@@ -20,7 +20,7 @@ from personlog.domain.fold import Fold
 from personlog.domain.person import Person, evolve
 from personlog.domain.person_state import decode_state, encode_state
 
-from .conftest import DEVICE, DEVICE_TEXT, EARLIER, HERE, USER, USER_TEXT
+from .conftest import DEVICE, DEVICE_TEXT, EARLIER, HERE, USER, USER_TEXT, new
 
 CREATED = PersonCreated(**HERE, created_at=EARLIER)
 ID_ADDED = DistinctIdAdded(**HERE, distinct_id="user")
@@ -132,7 +132,12 @@ def test_a_page_is_folded_to_the_persons_it_touches() -> None:
     assert recorded.of(DistinctIdAdded) == recorded.moves() == [PAGE[3]]
     assert recorded.of(PersonAbsorbed) == []
     assert (recorded.count(PersonCreated), recorded.count(PersonAbsorbed)) == (2, 0)
-    assert (fold.project, fold.position, fold.persons) == (7, 5, {USER: user, DEVICE: device})
+    assert (fold.project, fold.position, list(fold.person_ids())) == (7, 5, [USER, DEVICE])
+    assert (fold.person(USER), fold.person(DEVICE)) == (user, device)
+    assert fold.person(new("nobody")) is None
+    assert fold.has(USER, 2, encode_state(user))
+    assert not fold.has(USER, 3, encode_state(user))
+    assert not fold.has(USER, 2, encode_state(device))
 
 
 def test_the_next_page_goes_on_and_touches_only_its_own() -> None:
@@ -141,7 +146,7 @@ def test_the_next_page_goes_on_and_touches_only_its_own() -> None:
     recorded = fold.add([RecordedEvent(6, USER, 3, IDENTIFIED)])
     assert recorded.persons.keys() == {USER}
     assert recorded.persons[USER].version == 3
-    assert fold.persons.keys() == {USER, DEVICE}
+    assert list(fold.person_ids()) == [USER, DEVICE]
 
 
 def test_pages_of_any_size_give_the_same_persons() -> None:
@@ -149,7 +154,8 @@ def test_pages_of_any_size_give_the_same_persons() -> None:
     whole.add(PAGE)
     for each in PAGE:
         single.add([each])
-    assert single.persons == whole.persons
+    assert [*map(single.person, single.person_ids())] == [*map(whole.person, whole.person_ids())]
+    assert single.person(USER) is not None
 
 
 @pytest.mark.parametrize("position", [2, 0, -1])
