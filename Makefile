@@ -28,10 +28,11 @@ format: $(READY)
 docs: $(READY)
 	$(BIN)/python docs/generate.py
 	$(BIN)/zensical build --strict --clean
+	@rm -f build/site/generate.py
 	@echo "The site is in build/site."
 
 bench: $(READY)
-	$(BIN)/python -m benchmarks.ingest
+	$(BIN)/python -m benchmarks.table $(if $(EVENTS),--events $(EVENTS))
 
 # .link lets type checkers see the checkout under the package's name, whatever its folder is called.
 $(READY): pyproject.toml

@@ -96,8 +96,8 @@ def test_commands_do_what_is_shown(
     document: Path, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     shutil.copy(ROOT / "demo.jsonl", tmp_path)
-    shutil.copytree(ROOT / "docs" / "examples", tmp_path / "examples")
-    shutil.copytree(ROOT / "tests" / "samples", tmp_path / "samples")
+    for name in ("examples", "samples"):
+        shutil.copytree(ROOT / "docs" / name, tmp_path / "docs" / name)
     is_on_postgresql = document.name == POSTGRESQL
     url = request.getfixturevalue("new_postgres")() if is_on_postgresql else None
     for shown in commands(document):

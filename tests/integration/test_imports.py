@@ -15,7 +15,7 @@ from personlog.engine import Engine
 from personlog.ingestion import IngestOptions
 
 DEMO = Path(__file__).parents[2] / "demo.jsonl"
-SAMPLES = Path(__file__).parents[1] / "samples"
+SAMPLES = Path(__file__).parents[2] / "docs" / "samples"
 EXPORT = str(SAMPLES / "posthog-batch-export.jsonl")
 SEGMENT = str(SAMPLES / "segment.jsonl")
 Json = dict[str, Any]
