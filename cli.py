@@ -1,9 +1,7 @@
 """The command line: parse, call the engine, print. Every command is a few lines."""
 
 import logging
-import tempfile
 from collections.abc import Callable, Iterable
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
@@ -620,6 +618,10 @@ def completion(shell: str) -> None:
 @main.command(epilog=examples("demo"))
 def demo() -> None:
     """Import a small shipped history into a temporary database and show what came of it."""
+    # Loaded here alone: every other command starts sooner.
+    import tempfile  # noqa: PLC0415
+    from importlib import resources  # noqa: PLC0415
+
     source = resources.files(__package__) / "demo.jsonl"
     with (
         tempfile.TemporaryDirectory() as folder,

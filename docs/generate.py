@@ -3,8 +3,9 @@
     python docs/generate.py [--check]
 
 ``events.md`` from the domain events, ``commands.md`` from the commands, ``tables.md`` from the
-schema, and the picture of a terminal in the README. With ``--check`` nothing is written, and the
-exit status is 1 if anything would be.
+schema, the picture of a terminal in the README, and copies of ``CONTRIBUTING.md`` and
+``CHANGELOG.md`` for the site. With ``--check`` nothing is written, and the exit status is 1 if
+anything would be.
 """
 
 import inspect
@@ -15,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import get_type_hints
 
@@ -44,10 +46,10 @@ def events_page() -> str:
     lines = [
         "# Domain events",
         "",
-        "Every decision as it is stored, in the order of the log. Generated from"
-        " `domain/events.py`; topics are part of the stored data and never change.",
+        "Every kind of decision, as it is stored in the log. This page is generated from"
+        " `domain/events.py`. Topics are part of the stored data and never change.",
         "",
-        "All of them say",
+        "All domain events have these fields:",
         "",
         "| field | type | |",
         "| --- | --- | --- |",
@@ -57,7 +59,7 @@ def events_page() -> str:
         " `command` |",
         "| `rules` | integer | version of the rule set that decided |",
         "",
-        "`personlog history` shows moments as ISO 8601 and the rule set with its name.",
+        "`personlog history` shows times in ISO 8601, and the rule set with its name.",
     ]
     for event in EVENT_TYPES:
         lines += ["", f"## `{event.TOPIC}`", "", prose(event.__doc__), ""]
@@ -82,7 +84,7 @@ def described(hint: object) -> str:
     for found, said in (
         (r"<class 'str'>", "text"),
         (r"<class 'int'>", "integer"),
-        (r"list\[str\]", "list of texts"),
+        (r"list\[str\]", "list of text"),
         (r"dict\[str, .*\]", "object"),
         (r"str \| None", "text or null"),
     ):
@@ -96,8 +98,9 @@ def commands_page() -> str:
     lines = [
         "# Commands",
         "",
-        "Generated from the commands themselves: `personlog COMMAND --help` says the same."
-        " [JSON of each](rules.md) and exit statuses are described beside the rules.",
+        "This page is generated from the commands: `personlog COMMAND --help` prints the same."
+        " [JSON of the commands](rules.md#json-of-the-commands) describes their JSON and exit"
+        " statuses.",
         "",
         "```text",
         help_of(cli, "personlog"),
@@ -132,9 +135,9 @@ def tables_page() -> str:
     lines = [
         "# Tables",
         "",
-        "What is stored, as `personlog schema` shows it. The layers are written by the unit of"
-        " work alone; lookup tables are folds of the log and can be rebuilt from it. Read them"
-        " freely; write to none.",
+        "What is stored, as `personlog schema` shows it. Inputs and domain events are written by"
+        " the unit of work alone; lookup tables are folds of the log and can be rebuilt from it."
+        " Read all tables freely, but write to none.",
     ]
     for table in Engine.describe_tables():
         lines += ["", f"## `{table['table']}`", "", f"{table['meaning']}", ""]
@@ -144,6 +147,17 @@ def tables_page() -> str:
             for each in table["columns"]
         ]
     return "\n".join(lines) + "\n"
+
+
+def copied(name: str) -> str:
+    """Give a page of the root for the site, where the other pages lie beside it."""
+    text = (ROOT / name).read_text(encoding="utf-8").replace("](docs/", "](")
+    for other in COPIES:
+        text = text.replace(f"]({other})", f"]({other.lower()})")
+    return text
+
+
+COPIES = ("CONTRIBUTING.md", "CHANGELOG.md")
 
 
 THEME = TerminalTheme(
@@ -194,6 +208,7 @@ PAGES = {
     HERE / "commands.md": commands_page,
     HERE / "tables.md": tables_page,
     HERE / "pictures" / "terminal.svg": picture,
+    **{HERE / name.lower(): partial(copied, name) for name in COPIES},
 }
 
 

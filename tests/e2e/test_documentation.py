@@ -29,9 +29,6 @@ PROGRAMS = SERVER / "bin"
 STAND_INS = {"make demo": f"{SCRIPT.name} demo"}
 """What to run instead of a command: its recipe, without the setting up."""
 
-SKIPPED = {"make test"}
-"""Commands that are not run here, each a target of the Makefile."""
-
 POSTGRESQL = "postgresql.md"
 """The document whose commands run on a server; its programs come with the one of the tests."""
 
@@ -101,8 +98,6 @@ def test_commands_do_what_is_shown(
     is_on_postgresql = document.name == POSTGRESQL
     url = request.getfixturevalue("new_postgres")() if is_on_postgresql else None
     for shown in commands(document):
-        if shown.command in SKIPPED:
-            continue
         status, output = run(STAND_INS.get(shown.command, shown.command), tmp_path, url)
         assert status == shown.status, f"{shown.command}: {output}"
         if request.config.getoption("--update-golden") and "..." not in shown.output:
@@ -153,8 +148,10 @@ def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
         command, cwd=tmp_path, capture_output=True, encoding="utf-8", check=False
     )
     assert found.returncode == 0, found.stdout + found.stderr
-    pages = {file.parent.name for file in (tmp_path / "build" / "site").rglob("index.html")}
+    site = tmp_path / "build" / "site"
+    pages = {file.parent.name for file in site.rglob("index.html")}
     assert {file.stem for file in DOCUMENTS if file.parent.name == "docs"} - {"index"} <= pages
+    assert not list(site.rglob("*.py"))
 
 
 def test_no_command_and_no_page_is_left_out() -> None:
@@ -165,7 +162,7 @@ def test_no_command_and_no_page_is_left_out() -> None:
 
 def test_make_targets_are_there() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    for command in SKIPPED | STAND_INS.keys():
+    for command in STAND_INS:
         assert f"\n{command.removeprefix('make ')}: $(READY)\n" in makefile
     assert "\ndemo: $(READY)\n\t@$(BIN)/personlog demo\n" in makefile
 
