@@ -102,7 +102,7 @@ class Personlog:
         """Store captured events: objects, or JSON as text or bytes.
 
         They arrive at the time they tell; with ``live`` at the machine's. Up to 20,000 of them are
-        one transaction. What is stored already is not stored twice; what is no captured event is
+        one transaction. What is stored already is not stored twice; what is not a captured event is
         kept under ``source`` (see :meth:`rejected`), or with ``strict`` an error.
 
         Raises :class:`UnreadableSource` for an object that cannot be written as JSON, and with
@@ -218,7 +218,7 @@ class Personlog:
                 yield view(each, views.IngestionWarning)
 
     def rejected(self) -> Iterator[views.RejectedLine]:
-        """Give the lines that are no captured events, with their reasons."""
+        """Give the lines that are not captured events, with their reasons."""
         for each in self._engine.rejected(self._project):
             yield view(each, views.RejectedLine)
 

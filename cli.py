@@ -423,7 +423,13 @@ def buffer_release(session: Session, until: str | None, all_: bool, json_: bool)
     moment = parse_time(until)
     if until is not None and moment is None:
         raise click.UsageError(f"--until {until!r} is not a time; write 2026-01-01T12:00:00Z.")
-    _show({"released": session.open().release_buffer(session.project, moment)}, json_)
+    engine = session.open()
+    released = engine.release_buffer(session.project, moment)
+    _show({"released": released}, json_)
+    if not released:
+        with engine.read(session.project) as queries:
+            clock = queries.buffer_status()["clock"]
+        terminal.print_note(f"Nothing fell due; the project's clock stands at {clock}.")
 
 
 @main.group()

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from . import operations
 from .adapters.database import Database
 from .adapters.heads import Head, find_head, list_heads, read_heads
-from .adapters.schema import stored_versions
+from .adapters.schema import record_versions, stored_versions
 from .domain.errors import UnknownProject
 from .domain.json_values import JsonObject
 from .domain.ports import Projection
@@ -95,6 +95,8 @@ class ProjectionOperations:
                         "domain_events": events,
                     }
                 )
+            if project is None:  # every row was written anew
+                record_versions(connection, {each.name: each.version for each in chosen})
             return rebuilt
 
     def verify(

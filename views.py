@@ -129,7 +129,7 @@ class BufferStatus(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RejectedLine(msgspec.Struct, frozen=True, kw_only=True):
-    """A line that is no captured event; ``raw`` is at most its first mebibyte."""
+    """A line that is not a captured event; ``raw`` is at most its first mebibyte."""
 
     source: str
     line: int

@@ -153,6 +153,11 @@ class Database:
             if isinstance(error, sa.exc.IntegrityError) or is_retryable(error.orig):
                 raise
             raise StoreError(self._sentence(error.orig)) from error
+        except sa.exc.TimeoutError as error:
+            raise StoreError(
+                f"All connections to database {self.label} are in use: iterators of the Python API"
+                " that are not used up keep theirs; close them."
+            ) from error
         except Exception as error:
             if not _is_of_driver(error) or is_conflict(error) or is_retryable(error):
                 raise

@@ -143,10 +143,10 @@ rejected = sa.Table(
     sa.Column("project", Text, comment="name, null if the line tells none"),
     sa.Column("source", sa.Text, nullable=False, comment="file it was seen in last"),
     sa.Column("line", sa.BigInteger, nullable=False, comment="number in that file"),
-    sa.Column("reason", sa.Text, nullable=False, comment="why it is none"),
+    sa.Column("reason", sa.Text, nullable=False, comment="why it is not a captured event"),
     sa.Column("raw", sa.LargeBinary, nullable=False, comment="at most the first mebibyte"),
     sa.Column("received_at", Moment, comment="in ms, where the line tells it"),
-    comment="Lines that are no captured events, kept as they came.",
+    comment="Lines that are not captured events, kept as they came.",
 )
 
 cursors = sa.Table(
@@ -252,6 +252,14 @@ def has_schema(database: Database) -> bool:
     """Tell whether any personlog has made its tables here."""
     with database.read() as connection:
         return bool(stored_versions(connection))
+
+
+def record_versions(connection: sa.Connection, versions: Mapping[str, int]) -> None:
+    """Note by which versions of their code projections' tables have been filled."""
+    for name, version in versions.items():
+        connection.execute(
+            sa.update(schema_versions).where(schema_versions.c.name == name).values(version=version)
+        )
 
 
 def stored_versions(connection: sa.Connection) -> dict[str, int]:

@@ -63,8 +63,13 @@ def writers(
     for name in projects:
         row = holders.get(lease_key(name))
         if row is not None:
-            where = "" if row.client_addr is None else f" at {row.client_addr}"
-            found[name] = f"server process {row.pid}{where}, connected {row.backend_start:%F %T}"
+            told = f"server process {row.pid}"
+            # What another role's session is and since when only that role may see, or a superuser.
+            if row.client_addr is not None:
+                told += f" at {row.client_addr}"
+            if row.backend_start is not None:
+                told += f", connected {row.backend_start:%F %T}"
+            found[name] = told
     return found
 
 

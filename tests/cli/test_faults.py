@@ -370,3 +370,9 @@ def test_debug_shows_the_traceback(tmp_path: Path) -> None:
     found = subprocess.run([str(SCRIPT), *command], capture_output=True, check=False)
     assert found.returncode == 1
     assert found.stderr.startswith(b"Traceback")
+
+
+def test_a_release_of_nothing_tells_where_the_clock_stands(filled: str) -> None:
+    found = personlog("--db", filled, "buffer", "release", "--until", "2020-01-01")
+    assert found.stdout.split() == ["released", "0"]
+    assert "Nothing fell due; the project's clock stands at 2026-03-02T" in found.stderr

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from personlog.adapters.schema import inputs, projects, stored_events
+from personlog.adapters.schema import inputs, projects, schema_versions, stored_events
 from personlog.engine import Engine
 from personlog.projections.distinct_ids import distinct_ids
 from personlog.projections.id_history import id_history
@@ -175,3 +175,15 @@ def test_a_state_that_cannot_be_read_is_a_difference_to_a_replay(demo: Engine) -
         connection.execute(sa.update(persons).values(state=b"\0"))
     found = demo.projections.replay(None)
     assert "cannot be read" in found["first_difference"]["message"]
+
+
+def test_a_rebuild_notes_the_version_of_its_code(demo: Engine) -> None:
+    with demo.database.write() as connection:
+        connection.execute(sa.update(schema_versions).values(version=0))
+    demo.projections.rebuild("default", ())
+    assert {each["state"] for each in demo.projections.versions()[:-1]} == {"outdated"}
+    demo.projections.rebuild(None, ("persons",))
+    states = {each["name"]: each["state"] for each in demo.projections.versions()}
+    assert (states["persons"], states["merges"]) == ("current", "outdated")
+    demo.projections.rebuild(None, ())
+    assert {each["state"] for each in demo.projections.versions()} == {"current"}
