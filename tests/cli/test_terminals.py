@@ -14,12 +14,6 @@ SCRIPT = Path(sys.executable).with_name("personlog")
 DEMO = Path(__file__).parents[2] / "demo.jsonl"
 
 
-@pytest.fixture(autouse=True)
-def wide(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever the tests are run in, what is piped is as wide as what nobody looks at."""
-    monkeypatch.setenv("COLUMNS", "160")
-
-
 def in_a_terminal(*command: str, **environment: str) -> str:
     """Run a command whose standard output and error are one terminal; give what that showed."""
     ours, theirs = pty.openpty()
