@@ -173,15 +173,15 @@ class Engine:
         with self.database.read() as connection:
             head = find_project(connection, project)
             moment = SqlEventBuffer(connection, head.id).last_due() if until is None else until
-        released = 0
-        while moment is not None and moment > head.clock:
-            # Many held events are released in several transactions: none keeps others waiting long.
+        if moment is None or moment <= head.clock:
+            return 0
+        # Many held events are released in several transactions: none keeps others waiting long.
+        released, step = 0, head.clock
+        while step < moment:
             with self.database.read() as connection:
                 next_due = SqlEventBuffer(connection, head.id).nth_due(_RELEASED_TOGETHER)
             step = moment if next_due is None else min(next_due, moment)
             released += self._order(head.name, ReleaseBuffer(step)).released
-            if step == moment:
-                break
         return released
 
     # Out

@@ -103,7 +103,8 @@ class Database:
             try:
                 yield connection
             finally:
-                if not getattr(driver(connection), "broken", False):
+                # A connection that was lost has no settings, and must not hide why it was lost.
+                if not connection.invalidated and not getattr(driver(connection), "broken", False):
                     _set(connection, usual)
 
     def _writing(self, *, durable: bool) -> tuple[list[str], list[str]]:

@@ -17,6 +17,7 @@ from typing import Any
 
 from personlog.adapters.event_log import read_log
 from personlog.adapters.heads import list_heads
+from personlog.adapters.sources import ObjectSource
 from personlog.engine import Engine
 from personlog.ingestion import IngestOptions
 from personlog.operations import TABLES
@@ -92,8 +93,6 @@ def load(url: str) -> Found:
     with Engine.open(url, create=True) as engine:
         for name, sets in (("short", 8), ("long", 99_998)):
             lines = (_set(name, number) for number in range(sets))
-            from personlog.adapters.sources import ObjectSource  # noqa: PLC0415
-
             engine.ingest([ObjectSource(lines, name)])
         found: Found = {}
         for name in ("short", "long"):

@@ -24,10 +24,12 @@ from personlog.adapters.database import is_conflict
 from personlog.adapters.heads import StaleRead, find_head
 from personlog.adapters.json_lines import Line
 from personlog.adapters.project_unit import Known, Lookups, Outcome
+from personlog.adapters.sources import ObjectSource
 from personlog.adapters.unit_of_work import Batch, UnitOfWork
 from personlog.domain.ports import Statements
 from personlog.domain.recorded import Recorded
 from personlog.engine import LOOKUPS, Engine
+from personlog.ingestion import IngestOptions
 
 SCRIPT = Path(sys.executable).with_name("personlog")
 START = 1_767_225_600_000
@@ -455,3 +457,20 @@ def test_a_rebuild_during_a_merge(postgres: Engine) -> None:
         assert writer.store(Batch(items=[merge])).merges == 1
         tasks[0].result(timeout=10)
     assert postgres.projections.verify(PROJECT, ())["equal"]
+
+
+def test_many_held_events_are_released_in_steps(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each step is an order of its own; those due at one moment go together."""
+    monkeypatch.setattr("personlog.engine._RELEASED_TOGETHER", 2)
+    held = [
+        {"event": "paid", "distinct_id": f"user-{n}", "received_at": START + n // 3 * 1_000}
+        for n in range(8)
+    ]
+    engine.ingest([ObjectSource(held, "held")], IngestOptions(project=PROJECT))
+    before = engine.list_projects()[0]["inputs"]
+    assert engine.release_buffer(PROJECT, None) == len(held)
+    assert engine.list_projects()[0]["inputs"] == before + 3
+    assert engine.release_buffer(PROJECT, None) == 0
+    assert engine.projections.verify(PROJECT, ())["equal"]
