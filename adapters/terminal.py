@@ -66,7 +66,8 @@ def print_heading(text: str) -> None:
 
 
 def print_note(text: str) -> None:
-    """Tell something on standard error."""
+    """Tell something on standard error, behind what was printed before."""
+    sys.stdout.flush()
     print(printable(text), file=sys.stderr)  # noqa: T201 - this is the output
 
 
