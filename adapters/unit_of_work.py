@@ -96,11 +96,11 @@ class UnitOfWork:
         if self._lease is not None:
             self._lease.hold(item.project for item in batch.items)
         conflicts = 0
-        for _ in range(MAX_ATTEMPTS):
+        for attempt in range(MAX_ATTEMPTS):
             known = {name: self._take_known(name) for name in {i.project for i in batch.items}}
             try:
                 with self._database.write(self._connection) as connection:
-                    outcome = self._attempt(connection, batch, known)
+                    outcome = self._attempt(connection, batch, known, in_turn=attempt > 0)
             except StaleRead as stale:
                 cause: Exception = stale
             except Exception as error:
@@ -136,14 +136,23 @@ class UnitOfWork:
             total -= len(self._known.pop(name).holders)
 
     def _attempt(
-        self, connection: sa.Connection, batch: Batch, known: Mapping[str, Known]
+        self,
+        connection: sa.Connection,
+        batch: Batch,
+        known: Mapping[str, Known],
+        *,
+        in_turn: bool = False,
     ) -> Outcome:
-        """Read, decide and write."""
+        """Read, decide and write.
+
+        ``in_turn`` keeps other writers out while it decides, so that none is overtaken for ever;
+        on SQLite that is so from the beginning.
+        """
         statements = statements_on(connection, self._tables)
         by_project: dict[str, list[Arrival | Order]] = {}
         for item in batch.items:
             by_project.setdefault(item.project, []).append(item)
-        heads = read_heads(connection, by_project)
+        heads = read_heads(connection, by_project, lock=in_turn and not self._database.is_sqlite)
         outcome, rejections = Outcome(), list(batch.rejections)
         for name, head in heads.items():
             unit = ProjectUnit(

@@ -328,7 +328,10 @@ def test_heads_that_have_moved_are_not_overwritten(engine: Engine) -> None:
     assert engine.list_projects()[0]["inputs"] == 2
 
 
-def test_many_writers_without_a_lease(engine: Engine) -> None:
+def test_many_writers_without_a_lease(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody starves: who was overtaken once locks the head before deciding again."""
+    monkeypatch.setattr("personlog.adapters.unit_of_work.MAX_ATTEMPTS", 2)
+
     def write(writer: int) -> None:
         with unit_of_work(engine) as opened:
             for number in range(writer, 100, 4):
